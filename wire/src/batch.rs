@@ -181,7 +181,9 @@ impl<'a, R: FromBytes + Immutable + KnownLayout + Unaligned + 'a> Message<'a, R>
     /// The records in order.
     pub fn records(&self) -> impl Iterator<Item = &'a R> + use<'a, R> {
         let size = usize::from(self.header.record_bytes.get()).max(1);
-        self.records.chunks_exact(size).filter_map(|chunk| R::ref_from_prefix(chunk).ok().map(|(record, _)| record))
+        self.records
+            .chunks_exact(size)
+            .filter_map(|chunk| R::ref_from_prefix(chunk).ok().map(|(record, _)| record))
     }
 
     /// Sequence after the last event (equal to `first` in beats and snapshots).
@@ -235,7 +237,12 @@ impl Record {
             3 => Change::Status(Status::from_u8(self.detail)?),
             _ => return None,
         };
-        Some(Event { index: self.index.get(), number: self.number.get(), ts_event: self.ts_event.get(), change })
+        Some(Event {
+            index: self.index.get(),
+            number: self.number.get(),
+            ts_event: self.ts_event.get(),
+            change,
+        })
     }
 }
 
@@ -387,7 +394,11 @@ impl SnapshotRow {
         i128::from(self.notional_high.get()) << 64 | i128::from(self.notional_low.get())
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "splits 128 bits into two halves")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "splits 128 bits into two halves"
+    )]
     fn set_notional(&mut self, notional: i128) {
         self.notional_low = (notional as u64).into();
         self.notional_high = ((notional >> 64) as i64).into();

@@ -108,7 +108,9 @@ pub fn shard_of(symbol: &str, shards: u16) -> u16 {
 /// FNV-1a, 64 bit (<http://www.isthe.com/chongo/tech/comp/fnv/>): the hash of shards and partitions.
 #[must_use]
 pub fn stable_hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn only_the_plain_grammar_is_read() {
-        for bad in ["", "-", ".", "1.", ".5", "+1", "1e5", "1_000", " 1", "1 ", "0x1", "--1", "1.2.3", "NaN", "１"] {
+        for bad in
+            ["", "-", ".", "1.", ".5", "+1", "1e5", "1_000", " 1", "1 ", "0x1", "--1", "1.2.3", "NaN", "１"]
+        {
             assert_eq!(bad.parse::<Number>(), Err(NumError::Malformed), "{bad}");
         }
         assert_eq!("9007199254740992".parse::<Number>(), Err(NumError::OutOfRange));
@@ -140,7 +142,9 @@ mod tests {
 
     #[test]
     fn text_and_mantissa_round_trip() {
-        for good in ["0", "-1", "0.5", "-0.05", "61000.10", "9007199254740991", "0.000000000000000001", "123.000"] {
+        for good in
+            ["0", "-1", "0.5", "-0.05", "61000.10", "9007199254740991", "0.000000000000000001", "123.000"]
+        {
             let number: Number = good.parse().unwrap();
             assert_eq!(number.to_string(), good);
             assert_eq!(number.to_decimal().to_string(), good);

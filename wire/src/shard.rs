@@ -23,7 +23,13 @@ pub trait ShardSink {
     fn event(&mut self, event: &Event);
     /// The whole state of the shard. With `new_epoch` everything known before is void, and indices mean what the
     /// definitions of this epoch say; else events between the old counts and the snapshot's are lost.
-    fn snapshot(&mut self, rows: &mut dyn Iterator<Item = &SnapshotRow>, epoch: u64, revision: u32, new_epoch: bool);
+    fn snapshot(
+        &mut self,
+        rows: &mut dyn Iterator<Item = &SnapshotRow>,
+        epoch: u64,
+        revision: u32,
+        new_epoch: bool,
+    );
 }
 
 /// Counters of what went wrong; each only grows.
@@ -130,7 +136,12 @@ impl ShardReader {
     ///
     /// # Errors
     /// [`BatchError`] for a payload that is refused; it is counted, and the shard re-syncs.
-    pub fn batch(&mut self, payload: &Bytes, now_us: i64, sink: &mut impl ShardSink) -> Result<(), BatchError> {
+    pub fn batch(
+        &mut self,
+        payload: &Bytes,
+        now_us: i64,
+        sink: &mut impl ShardSink,
+    ) -> Result<(), BatchError> {
         let batch = Batch::parse(payload, self.shard).inspect_err(|_| {
             self.counters.payloads_bad += 1;
             self.suspect();
@@ -162,8 +173,14 @@ impl ShardReader {
     ///
     /// # Errors
     /// [`BatchError`] for an answer that is refused; it is counted.
-    pub fn snapshot(&mut self, payload: &[u8], now_us: i64, sink: &mut impl ShardSink) -> Result<bool, BatchError> {
-        let snapshot = Snapshot::parse(payload, self.shard).inspect_err(|_| self.counters.payloads_bad += 1)?;
+    pub fn snapshot(
+        &mut self,
+        payload: &[u8],
+        now_us: i64,
+        sink: &mut impl ShardSink,
+    ) -> Result<bool, BatchError> {
+        let snapshot =
+            Snapshot::parse(payload, self.shard).inspect_err(|_| self.counters.payloads_bad += 1)?;
         if !self.syncing {
             return Ok(true);
         }
