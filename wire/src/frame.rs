@@ -5,6 +5,8 @@
 
 use crate::tick::{Aggressor, Quote};
 
+pub mod compact;
+
 /// Form of market data, chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

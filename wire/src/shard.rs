@@ -5,7 +5,7 @@
 //! [`ShardReader::snapshot`]. When [`ShardReader::wants_snapshot`] is true, ask for one (and ask again after a
 //! while when no answer comes). While it is true, the shard's instruments are stale.
 
-use crate::batch::{Batch, BatchError, Record, Snapshot, SnapshotRow};
+use crate::batch::{Batch, BatchError, Snapshot, SnapshotRow};
 use crate::tick::Event;
 use bytes::Bytes;
 use std::collections::VecDeque;
