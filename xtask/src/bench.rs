@@ -1,0 +1,93 @@
+//! `cargo xtask bench` and `cargo xtask mutants`: thin doors to programs that live elsewhere.
+
+use std::process::Command;
+
+use clap::Args;
+
+use crate::nats;
+use crate::sys::{Outcome, failed, refused};
+use crate::tools;
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct BenchArgs {
+    /// Handed to the load generator as they are; `--help` lists the scenarios.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+/// Arguments of `mutants`.
+#[derive(Debug, Args)]
+pub(crate) struct MutantsArgs {
+    /// Only these rules (all when none is named).
+    names: Vec<String>,
+    /// Histories a rule, at most.
+    #[arg(long, default_value_t = 200_000)]
+    histories: u32,
+}
+
+/// Builds in release and runs.
+pub(crate) fn bench(args: &BenchArgs) -> Outcome {
+    let wants_help = args.rest.iter().any(|word| word == "--help" || word == "-h");
+    let build =
+        ["build", "--release", "--bins", "-p", "bench", "-p", "feed-sim", "-p", "gateway", "-p", "order-api"];
+    tools::cargo_quietly("bench and the services (release)", &build)?;
+    let mut command = Command::new(tools::target_dir().join("release/bench"));
+    command.args(&args.rest);
+    if !wants_help {
+        command.env("NATS_SERVER_BIN", nats::ensure(false)?.path);
+    }
+    let status = command.status().map_err(|error| failed(format!("bench: {error}")))?;
+    Ok(exit_code(status))
+}
+
+fn exit_code(status: std::process::ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+fn model() -> Command {
+    let mut command = tools::cargo();
+    command.args(["test", "--quiet", "--package", "gateway", "--test", "model", "--", "--nocapture"]);
+    command
+}
+
+/// Runs the model once per broken rule; each must be caught.
+pub(crate) fn mutants(args: &MutantsArgs) -> Outcome {
+    tools::cargo_quietly("the model test", &["test", "--no-run", "--package", "gateway", "--test", "model"])?;
+    let output = model()
+        .env("MODEL_MUTANT", "list")
+        .output()
+        .map_err(|error| failed(format!("cargo test: {error}")))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let all: Vec<&str> =
+        text.lines().filter_map(|line| line.trim().strip_prefix("mutant ")).map(str::trim).collect();
+    if all.is_empty() {
+        return Err(failed(format!("the model test lists no mutants:\n{text}")));
+    }
+    let unknown: Vec<&String> = args.names.iter().filter(|name| !all.contains(&name.as_str())).collect();
+    if !unknown.is_empty() {
+        return Err(refused(format!("no such mutant: {unknown:?}; there are {}", all.join(", "))));
+    }
+    let wanted: Vec<&str> = all
+        .into_iter()
+        .filter(|name| args.names.is_empty() || args.names.iter().any(|asked| asked == name))
+        .collect();
+    let mut survived = Vec::new();
+    for name in &wanted {
+        let output = model()
+            .env("MODEL_MUTANT", name)
+            .env("MODEL_HISTORIES", args.histories.to_string())
+            .output()
+            .map_err(|error| failed(format!("cargo test: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let caught = !output.status.success() && text.contains("FAILED");
+        let how = text.lines().find(|line| line.contains("history")).unwrap_or("").trim();
+        println!("{:<34} {} {how}", name, if caught { "caught" } else { "SURVIVED" });
+        if !caught {
+            survived.push(*name);
+        }
+    }
+    println!("{} of {} caught", wanted.len() - survived.len(), wanted.len());
+    Ok(u8::from(!survived.is_empty()))
+}
