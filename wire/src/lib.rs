@@ -12,6 +12,7 @@
 
 pub mod batch;
 pub mod close;
+pub mod control;
 pub mod cursor;
 pub mod error;
 pub mod frame;

@@ -1,0 +1,34 @@
+//! The socket's JSON messages: what a client may ask ([`Request`], read by [`Decoder`]) and what it is told
+//! ([`reply`]).
+//!
+//! Every text message is one JSON object whose `op` names its kind. A request may carry `id`, a whole number that its
+//! reply echoes. Prices and quantities are strings in the grammar of [`crate::num`]; every other number is a whole
+//! number with a stated range; nothing here is ever a float. An unknown field, a repeated key, a value of the wrong
+//! type or out of range is a [`Fault`] that names the field and ends nothing else.
+
+mod decode;
+pub mod reply;
+mod request;
+
+pub use decode::Decoder;
+pub use request::{
+    CL_ORD_ID_BYTES_MAX, Cancel, Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names,
+    NewOrder, ORDER_REQUEST_BYTES_MAX, Op, OrderType, REQUEST_SYMBOLS_MAX, Replace, Request, Selection,
+    SetRate, Side, Subscribe, TimeInForce, valid_name,
+};
+
+use crate::error::ErrorCode;
+
+/// Deepest nesting of a request: an object, and in it an object or an array.
+pub const DEPTH_MAX: usize = 8;
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The request's `id`, where it could be read.
+    pub id: Option<u64>,
+    /// Which error.
+    pub code: ErrorCode,
+    /// What is wrong, naming the field.
+    pub message: String,
+}

@@ -1,0 +1,135 @@
+//! Each malformed thing gets the right numbered error, and it names the field.
+
+use super::*;
+
+fn decode(text: &str) -> Result<String, (Option<u64>, ErrorCode, String)> {
+    let mut bytes = text.as_bytes().to_vec();
+    Decoder::default()
+        .decode(&mut bytes)
+        .map(|request| format!("{request:?}"))
+        .map_err(|fault| (fault.id, fault.code, fault.message))
+}
+
+fn refused(text: &str, code: ErrorCode, word: &str) {
+    let (_, got, message) = decode(text).expect_err(text);
+    assert_eq!(got, code, "{text}: {message}");
+    assert!(message.contains(word), "{text}: {message}");
+}
+
+const ORDER: &str = r#"{"op":"order.new","id":3,"cl_ord_id":"c-1","symbol":"BTCUSDT.BINANCE","side":"buy","type":"limit","qty":"0.5","price":"61000.10","tif":"gtc"}"#;
+
+#[test]
+fn an_order_is_read_exactly() {
+    let mut bytes = ORDER.as_bytes().to_vec();
+    let request = Decoder::default().decode(&mut bytes).unwrap();
+    assert_eq!(request.id, Some(3));
+    let Op::OrderNew(order) = request.op else { panic!("{request:?}") };
+    assert_eq!((order.cl_ord_id, order.symbol), ("c-1", "BTCUSDT.BINANCE"));
+    assert_eq!(order.qty, Number { mantissa: 5, exponent: -1 });
+    assert_eq!(order.price, Some(Number { mantissa: 6_100_010, exponent: -2 }));
+}
+
+#[test]
+fn prices_and_quantities_are_texts_in_the_strict_grammar() {
+    for (from, to) in [
+        (r#""0.5""#, "0.5"),
+        (r#""0.5""#, r#""1e5""#),
+        (r#""0.5""#, r#""+1""#),
+        (r#""0.5""#, r#""1_000""#),
+        (r#""0.5""#, r#""""#),
+        (r#""0.5""#, "null"),
+        (r#""0.5""#, r#""9007199254740992""#),
+    ] {
+        refused(&ORDER.replace(from, to), ErrorCode::BadField, "qty");
+    }
+    refused(&ORDER.replace(r#""61000.10""#, "61000.10"), ErrorCode::BadField, "price");
+    refused(&ORDER.replace("limit", "market"), ErrorCode::BadField, "price");
+    refused(&ORDER.replace(r#","price":"61000.10""#, ""), ErrorCode::BadField, "price");
+}
+
+#[test]
+fn repeated_unknown_and_foreign_fields_are_named() {
+    refused(r#"{"op":"ping","op":"ping"}"#, ErrorCode::DuplicateKey, "op");
+    refused(r#"{"op":"ping","t":1,"\u0074":2}"#, ErrorCode::DuplicateKey, "t");
+    refused(r#"{"op":"ping","x":1,"x":2}"#, ErrorCode::DuplicateKey, "x");
+    refused(
+        r#"{"op":"hello","resume":{"report_seq":1,"report_seq":2}}"#,
+        ErrorCode::DuplicateKey,
+        "report_seq",
+    );
+    refused(r#"{"op":"ping","colour":1}"#, ErrorCode::BadField, "colour");
+    refused(r#"{"op":"ping","price":"1"}"#, ErrorCode::BadField, "price");
+    refused(r#"{"op":"hello","resume":{"from":1}}"#, ErrorCode::BadField, "resume.from");
+}
+
+#[test]
+fn what_is_no_request_is_told_apart() {
+    for text in ["", "x", "[]", "1", "{", r#"{"op":}"#, r#"{"op":"ping"} x"#, "\u{0}", "null"] {
+        refused(text, ErrorCode::BadJson, "");
+    }
+    refused("{}", ErrorCode::UnknownOp, "op");
+    refused(r#"{"op":7}"#, ErrorCode::UnknownOp, "op");
+    refused(r#"{"op":"dance"}"#, ErrorCode::UnknownOp, "dance");
+    refused(r#"{"op":"order.cancel_all"}"#, ErrorCode::NotSupportedYet, "cancel_all");
+    refused(r#"{"op":"hello","token":"x"}"#, ErrorCode::NotSupportedYet, "token");
+    refused(
+        &ORDER.replace("\"id\":3", "\"cancel_on_disconnect\":true"),
+        ErrorCode::NotSupportedYet,
+        "cancel_on_disconnect",
+    );
+    assert!(decode(&ORDER.replace("\"id\":3", "\"cancel_on_disconnect\":false")).is_ok());
+}
+
+#[test]
+fn deep_and_long_messages_are_refused_without_recursion() {
+    let deep = format!(r#"{{"op":"ping","t":{}1{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    refused(&deep, ErrorCode::BadJson, "");
+    let wide =
+        format!(r#"{{"op":"subscribe","channel":"quote","symbols":[{}]}}"#, vec!["\"A\""; 4_097].join(","));
+    refused(&wide, ErrorCode::BadField, "symbols");
+}
+
+#[test]
+fn numbers_are_whole_and_bounded_and_the_id_is_echoed_in_faults() {
+    for t in ["1.5", "-1", "9007199254740992", "1e3", "\"1\"", "true", "null"] {
+        refused(&format!(r#"{{"op":"ping","t":{t}}}"#), ErrorCode::BadField, "t:");
+        refused(&format!(r#"{{"op":"ping","id":{t}}}"#), ErrorCode::BadField, "id");
+    }
+    assert_eq!(decode(r#"{"op":"dance","id":9}"#).unwrap_err().0, Some(9));
+    assert_eq!(decode(r#"{"id":9,"id":9,"op":"ping"}"#).unwrap_err().0, Some(9));
+    refused(
+        r#"{"op":"subscribe","channel":"quote","symbols":["A"],"interval_ms":33}"#,
+        ErrorCode::BadInterval,
+        "interval_ms",
+    );
+}
+
+#[test]
+fn channels_symbols_and_intervals_are_checked() {
+    refused(
+        r#"{"op":"subscribe","channel":"weather","symbols":["A"]}"#,
+        ErrorCode::UnknownChannel,
+        "weather",
+    );
+    refused(r#"{"op":"subscribe","channel":"book","symbols":["A"]}"#, ErrorCode::NotSupportedYet, "book");
+    refused(r#"{"op":"subscribe","channel":"quote"}"#, ErrorCode::BadField, "symbols: missing");
+    refused(r#"{"op":"subscribe","channel":"quote","symbols":[]}"#, ErrorCode::BadField, "symbols");
+    refused(r#"{"op":"subscribe","channel":"quote","symbols":["A",7]}"#, ErrorCode::BadField, "symbols[1]");
+    refused(r#"{"op":"subscribe","channel":"quote","symbols":["A B"]}"#, ErrorCode::BadField, "symbols[0]");
+    refused(
+        r#"{"op":"subscribe","channel":"quote","symbols":[["A"],"B"]}"#,
+        ErrorCode::BadField,
+        "symbols[0]",
+    );
+    assert!(decode(r#"{"op":"repair"}"#).unwrap().contains("Repair(None)"));
+    refused(r#"{"op":"repair","channel":"quote"}"#, ErrorCode::BadField, "symbols");
+}
+
+#[test]
+fn a_decoder_serves_many_messages_in_turn() {
+    let mut decoder = Decoder::default();
+    for round in 0..3 {
+        assert!(decoder.decode(&mut ORDER.as_bytes().to_vec()).is_ok(), "{round}");
+        assert!(decoder.decode(&mut b"{".to_vec()).is_err(), "{round}");
+    }
+}
