@@ -6,6 +6,8 @@
 use crate::tick::{Aggressor, Quote};
 
 pub mod compact;
+pub mod fixed;
+pub mod json;
 
 /// Form of market data, chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
