@@ -7,10 +7,12 @@
 //! - [`tick`], [`batch`], [`shard`]: what a feed says, how it is packed on the bus, and the rules that keep a
 //!   reader complete (sequence, gap, epoch, re-sync).
 //! - [`frame`]: market data as a client receives it, in three forms.
+//! - [`order`], [`block`]: order requests and replies, execution reports, and the log that holds every decision.
 //! - [`subject`]: the only place that spells a NATS subject.
 //! - [`close`], [`error`]: how a socket ends, and the numbered errors that end nothing.
 
 pub mod batch;
+pub mod block;
 pub mod close;
 pub mod control;
 pub mod cursor;
@@ -18,6 +20,7 @@ pub mod error;
 pub mod frame;
 pub mod instrument;
 pub mod num;
+pub mod order;
 pub mod shard;
 pub mod subject;
 pub mod tick;

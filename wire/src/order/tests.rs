@@ -1,0 +1,1 @@
+//! Requests and replies: round trips, and damaged bytes.
