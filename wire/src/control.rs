@@ -7,14 +7,14 @@
 //! type or out of range is a [`Fault`] that names the field and ends nothing else.
 
 mod decode;
+pub mod orders;
 pub mod reply;
 mod request;
 
 pub use decode::Decoder;
 pub use request::{
-    CL_ORD_ID_BYTES_MAX, Cancel, Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names,
-    NewOrder, ORDER_REQUEST_BYTES_MAX, Op, OrderType, REQUEST_SYMBOLS_MAX, Replace, Request, Selection,
-    SetRate, Side, Subscribe, TimeInForce, valid_name,
+    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names, Op, REQUEST_SYMBOLS_MAX, Request,
+    Selection, SetRate, Subscribe,
 };
 
 use crate::error::ErrorCode;

@@ -1,6 +1,8 @@
 //! Each malformed thing gets the right numbered error, and it names the field.
 
 use super::*;
+use crate::control::Op;
+use crate::order::Act;
 
 fn decode(text: &str) -> Result<String, (Option<u64>, ErrorCode, String)> {
     let mut bytes = text.as_bytes().to_vec();
@@ -23,8 +25,8 @@ fn an_order_is_read_exactly() {
     let mut bytes = ORDER.as_bytes().to_vec();
     let request = Decoder::default().decode(&mut bytes).unwrap();
     assert_eq!(request.id, Some(3));
-    let Op::OrderNew(order) = request.op else { panic!("{request:?}") };
-    assert_eq!((order.cl_ord_id, order.symbol), ("c-1", "BTCUSDT.BINANCE"));
+    let Op::Order { act: Act::New(order), .. } = request.op else { panic!("{request:?}") };
+    assert_eq!((order.cl_ord_id.as_str(), order.symbol.as_str()), ("c-1", "BTCUSDT.BINANCE"));
     assert_eq!(order.qty, Number { mantissa: 5, exponent: -1 });
     assert_eq!(order.price, Some(Number { mantissa: 6_100_010, exponent: -2 }));
 }
