@@ -1,0 +1,412 @@
+// One connection to a gateway that comes back by itself: hello, subscriptions, orders, heartbeats, repair.
+
+import { Orders, type Order } from './orders.js';
+import { reconnects } from './protocol.js';
+import type {
+  Channel,
+  ErrorReply,
+  Heartbeat,
+  NewOrder,
+  Notice,
+  OrderReply,
+  RateSet,
+  Rejected,
+  Report,
+  Subscribed,
+  Unsubscribed,
+  Welcome,
+} from './protocol.js';
+import { Timing } from './timing.js';
+import { View, type ViewEvents } from './view.js';
+
+/** State of the link. `closed` does not come back by itself. */
+export type Link = 'connecting' | 'open' | 'waiting' | 'closed';
+
+/** What of a WebSocket is used; the browser's and the package `ws` both fit. */
+export interface SocketLike {
+  binaryType: string;
+  readyState: number;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: ((event: never) => void) | null;
+}
+
+export interface ClientOptions extends ViewEvents {
+  url: string;
+  session?: string;
+  account?: string | null;
+  /** Makes the socket; the platform's own unless given. */
+  socket?: (url: string, protocols: string[]) => SocketLike;
+  /** Milliseconds, never backwards. */
+  now?: () => number;
+  /** 0 ≤ x < 1, for the jitter. */
+  random?: () => number;
+  link?(link: Link, detail: string): void;
+  welcome?(welcome: Welcome): void;
+  orders?(): void;
+  notice?(notice: Notice): void;
+  heartbeat?(heartbeat: Heartbeat): void;
+}
+
+/** A request was refused, or its connection went before the answer. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly retry = 'now',
+  ) {
+    super(message);
+  }
+}
+
+/** What became of a subscribe, unsubscribe or set_rate, all its parts together. */
+export interface Outcome {
+  symbols: string[];
+  rejected: Rejected[];
+}
+
+/** Answer to an order request: the gateway's word, or `unknown` when there was none. */
+export interface OrderOutcome {
+  outcome: string;
+  reply: OrderReply | null;
+  error: ErrorReply | null;
+}
+
+interface Pending {
+  resolve(value: never): void;
+  reject(error: RequestError): void;
+  outcome: Outcome;
+  order: string | null;
+  timer: ReturnType<typeof setTimeout> | null;
+}
+
+const ORDER_WAIT_MS = 6_000;
+const REPAIR_EVERY_MS = 1_000;
+const BACKOFF_MS = { first: 250, most: 8_000 } as const;
+
+export class Client {
+  view: View;
+  readonly timing: Timing;
+  readonly orders: Orders;
+  link: Link = 'connecting';
+  /** Local clock, ms: when the link was lost, and when it is tried again. */
+  lostAt = 0;
+  retryAt = 0;
+  attempts = 0;
+  server: Welcome | null = null;
+  lastHeartbeat: { at: number; message: Heartbeat } | null = null;
+  private socket: SocketLike | null = null;
+  private readonly now: () => number;
+  private readonly pending = new Map<number, Pending>();
+  private readonly wanted = new Map<string, { channel: Channel; name: string; intervalMs: number }>();
+  private nextId = 1;
+  private repairedAt = -Infinity;
+  private retry: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(private readonly options: ClientOptions) {
+    this.now = options.now ?? (() => performance.now());
+    this.view = new View(options, this.now);
+    this.timing = new Timing(this.now);
+    this.orders = new Orders(() => Date.now());
+  }
+
+  /** Opens the connection and keeps it until `close`. */
+  start(): void {
+    this.setLink('connecting', '');
+    const make = this.options.socket ?? ((url, protocols) => new WebSocket(url, protocols) as unknown as SocketLike);
+    const socket = make(this.options.url, ['tickgate.v1.compact']);
+    socket.binaryType = 'arraybuffer';
+    this.socket = socket;
+    socket.onopen = () => {
+      const hello: { [key: string]: unknown } = { op: 'hello' };
+      if (this.options.session) hello['session'] = this.options.session;
+      if (this.options.account) hello['account'] = this.options.account;
+      socket.send(JSON.stringify(hello));
+    };
+    socket.onmessage = (event) => {
+      if (this.socket === socket) this.receive(event.data);
+    };
+    socket.onclose = (event) => {
+      if (this.socket === socket) this.lost(event.code, event.reason);
+    };
+    socket.onerror = () => undefined; // a close follows and says more
+  }
+
+  /** Says goodbye and stays away. */
+  close(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close(1000, 'normal');
+    this.settleLost();
+    this.setLink('closed', '');
+  }
+
+  /** Trades for another account: a new session. */
+  setAccount(account: string | null): void {
+    this.options.account = account;
+    const socket = this.socket;
+    this.socket = null;
+    if (this.retry !== null) clearTimeout(this.retry);
+    socket?.close(1000, 'normal');
+    this.settleLost();
+    this.orders.clear();
+    this.start();
+  }
+
+  /** Tries now instead of waiting on. */
+  retryNow(): void {
+    if (this.link !== 'waiting') return;
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.start();
+  }
+
+  private setLink(link: Link, detail: string): void {
+    this.link = link;
+    this.options.link?.(link, detail);
+  }
+
+  private lost(code: number, reason: string): void {
+    this.socket = null;
+    this.server = null;
+    this.lostAt = this.now();
+    this.lastHeartbeat = null;
+    this.settleLost();
+    const detail = `${code}${reason ? ` ${reason}` : ''}`;
+    if (!reconnects(code)) {
+      this.setLink('closed', detail);
+      return;
+    }
+    const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.attempts);
+    this.attempts++;
+    // Full jitter above a floor, so that a thousand pages do not come back in one moment.
+    const wait = most * (0.25 + 0.75 * (this.options.random ?? Math.random)());
+    this.retryAt = this.now() + wait;
+    this.retry = setTimeout(() => this.start(), wait);
+    this.setLink('waiting', detail);
+  }
+
+  private settleLost(): void {
+    for (const [id, pending] of this.pending) {
+      this.pending.delete(id);
+      if (pending.timer !== null) clearTimeout(pending.timer);
+      if (pending.order === null) pending.reject(new RequestError('connection_lost', 'the connection was lost'));
+      else this.orderUnanswered(pending);
+    }
+  }
+
+  private orderUnanswered(pending: Pending): void {
+    this.orders.unanswered(pending.order as string);
+    pending.resolve({ outcome: 'unknown', reply: null, error: null } as never);
+    this.options.orders?.();
+  }
+
+  private receive(data: unknown): void {
+    if (typeof data === 'string') {
+      this.text(JSON.parse(data) as { op: string; id?: number });
+      return;
+    }
+    const { head, whole } = this.view.message(new Uint8Array(data as ArrayBuffer));
+    if (head !== null) this.timing.frame(head);
+    if (!whole) this.repair();
+  }
+
+  /** Asks for everything in full, at most once a second. */
+  private repair(): void {
+    const at = this.now();
+    if (at - this.repairedAt < REPAIR_EVERY_MS || this.server === null) return;
+    this.repairedAt = at;
+    this.request({ op: 'repair' }).catch(() => undefined);
+  }
+
+  private text(message: { op: string; id?: number }): void {
+    switch (message.op) {
+      case 'welcome':
+        return this.welcomed(message as Welcome);
+      case 'subscribed':
+      case 'added': {
+        const part = message as Subscribed;
+        this.view.subscribed(part);
+        this.timing.slot(part.slot, part.interval_ms, part.phase_us);
+        return this.part(part, part.symbols.map((item) => item.symbol));
+      }
+      case 'unsubscribed':
+        this.view.unsubscribed(message as Unsubscribed);
+        return this.part(message as Unsubscribed, []);
+      case 'rate_set': {
+        const part = message as RateSet;
+        this.view.rateSet(part);
+        if (part.slot !== null) this.timing.slot(part.slot, part.interval_ms, part.phase_us);
+        return this.part(part, []);
+      }
+      case 'heartbeat':
+        return this.beat(message as Heartbeat);
+      case 'order.reply':
+        return this.replied(message as OrderReply);
+      case 'report':
+        this.orders.report(message as unknown as Report);
+        return this.options.orders?.();
+      case 'notice':
+        return this.options.notice?.(message as Notice);
+      case 'error':
+        return this.failed(message as ErrorReply);
+      default:
+        return this.other(message);
+    }
+  }
+
+  private welcomed(welcome: Welcome): void {
+    this.server = welcome;
+    this.attempts = 0;
+    // A new connection numbers slots and frames afresh; subscriptions are no part of a session.
+    this.view = new View(this.options, this.now);
+    this.timing.reset(welcome.server_time_us);
+    this.setLink('open', '');
+    this.options.welcome?.(welcome);
+    const groups = new Map<string, { channel: Channel; intervalMs: number; names: string[] }>();
+    for (const { channel, name, intervalMs } of this.wanted.values()) {
+      const key = `${channel} ${intervalMs}`;
+      const group = groups.get(key) ?? { channel, intervalMs, names: [] };
+      group.names.push(name);
+      groups.set(key, group);
+    }
+    for (const { channel, intervalMs, names } of groups.values()) {
+      this.request({ op: 'subscribe', channel, symbols: names, interval_ms: intervalMs }).catch(() => undefined);
+    }
+    if (welcome.account !== null) {
+      this.request({ op: 'orders' }).catch(() => undefined);
+      for (const order of this.orders.open()) this.status(order.clOrdId).catch(() => undefined);
+    }
+  }
+
+  private beat(message: Heartbeat): void {
+    this.lastHeartbeat = { at: this.now(), message };
+    this.timing.beat(message.t_us);
+    if (!this.view.lastFrame(message.last_frame)) this.repair();
+    this.options.heartbeat?.(message);
+  }
+
+  private part(message: { id?: number; rejected?: Rejected[]; more?: boolean }, symbols: string[]): void {
+    const pending = message.id === undefined ? undefined : this.pending.get(message.id);
+    if (pending === undefined) return;
+    pending.outcome.symbols.push(...symbols);
+    pending.outcome.rejected.push(...(message.rejected ?? []));
+    if (message.more === true) return;
+    this.pending.delete(message.id as number);
+    pending.resolve(pending.outcome as never);
+  }
+
+  private replied(message: OrderReply): void {
+    this.orders.reply(message);
+    const pending = message.id === undefined ? undefined : this.pending.get(message.id);
+    if (pending !== undefined) {
+      this.pending.delete(message.id as number);
+      if (pending.timer !== null) clearTimeout(pending.timer);
+      pending.resolve({ outcome: message.outcome, reply: message, error: null } as never);
+    }
+    this.options.orders?.();
+  }
+
+  private failed(error: ErrorReply): void {
+    const pending = error.id === undefined ? undefined : this.pending.get(error.id);
+    if (pending === undefined) {
+      this.options.notice?.({ ...error, op: 'notice' });
+      return;
+    }
+    this.pending.delete(error.id as number);
+    if (pending.timer !== null) clearTimeout(pending.timer);
+    if (pending.order === null) {
+      pending.reject(new RequestError(error.code, error.message, error.retry));
+      return;
+    }
+    this.orders.refused(error, pending.order);
+    pending.resolve({ outcome: 'error', reply: null, error } as never);
+    this.options.orders?.();
+  }
+
+  /** Answers without a case of their own: `orders`, `order.state`, `paused`, `repairing`, `pong`, and newer ones. */
+  private other(message: { op: string; id?: number; [field: string]: unknown }): void {
+    const rows = message['orders'];
+    if (Array.isArray(rows)) {
+      for (const row of rows) this.orders.report({ ...(row as Report), op: 'state' });
+      this.options.orders?.();
+    }
+    const pending = message.id === undefined ? undefined : this.pending.get(message.id);
+    if (pending === undefined || message['more'] === true) return;
+    this.pending.delete(message.id as number);
+    pending.resolve(message as never);
+  }
+
+  private request<T>(message: { op: string; [field: string]: unknown }, order: string | null = null): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const socket = this.socket;
+      if (socket === null || socket.readyState !== 1 || (this.server === null && message.op !== 'hello')) {
+        if (order === null) return reject(new RequestError('not_connected', 'not connected'));
+        return reject(new RequestError('not_connected', 'not connected: nothing was sent'));
+      }
+      const id = this.nextId++;
+      const pending: Pending = {
+        resolve: resolve as (value: never) => void,
+        reject,
+        outcome: { symbols: [], rejected: [] },
+        order,
+        timer: null,
+      };
+      if (order !== null) {
+        pending.timer = setTimeout(() => {
+          this.pending.delete(id);
+          this.orderUnanswered(pending);
+        }, ORDER_WAIT_MS);
+      }
+      this.pending.set(id, pending);
+      socket.send(JSON.stringify({ id, ...message }));
+    });
+  }
+
+  /** Subscribes now and after every reconnect. Settles when the last part of the answer is here. */
+  subscribe(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
+    for (const name of symbols) this.wanted.set(`${channel} ${name}`, { channel, name, intervalMs });
+    return this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs });
+  }
+
+  unsubscribe(channel: Channel, symbols: string[]): Promise<Outcome> {
+    for (const name of symbols) this.wanted.delete(`${channel} ${name}`);
+    return this.request<Outcome>({ op: 'unsubscribe', channel, symbols });
+  }
+
+  setRate(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
+    for (const wanted of this.wanted.values()) {
+      if (symbols.includes(wanted.name)) wanted.intervalMs = intervalMs;
+    }
+    return this.request<Outcome>({ op: 'set_rate', channel, symbols, interval_ms: intervalMs });
+  }
+
+  /** Sends a new order. Always settles: with the gateway's outcome, an error, or `unknown`; rejects only unsent. */
+  order(order: NewOrder): Promise<OrderOutcome> {
+    const sent = this.request<OrderOutcome>({ op: 'order.new', ...order }, order.cl_ord_id);
+    if (this.server !== null) this.orders.sending(order);
+    this.options.orders?.();
+    return sent;
+  }
+
+  cancel(order: Order, clOrdId: string): Promise<OrderOutcome> {
+    const message = { op: 'order.cancel', cl_ord_id: clOrdId, orig_cl_ord_id: order.chain.at(-1) ?? order.clOrdId };
+    const sent = this.request<OrderOutcome>(message, clOrdId);
+    this.orders.cancelling(order, clOrdId);
+    this.options.orders?.();
+    return sent;
+  }
+
+  status(clOrdId: string): Promise<OrderOutcome> {
+    return this.request<OrderOutcome>({ op: 'order.status', cl_ord_id: clOrdId }, clOrdId);
+  }
+
+  /** Makes the fate of an id definite: its present state, or a logged "never will be". */
+  resolve(clOrdId: string): Promise<OrderOutcome> {
+    return this.request<OrderOutcome>({ op: 'order.resolve', cl_ord_id: clOrdId }, clOrdId);
+  }
+}

@@ -1,0 +1,319 @@
+// Decodes one `compact` message (docs/protocol.md). Holds no state: deltas are handed to a Sink, which has the bases.
+
+import { DecodeError, Reader } from './reader.js';
+
+/** Kinds of messages that this reader knows; others are skipped whole. */
+export const KIND = { quote: 0, quoteFull: 1, trade: 2, tradeFull: 7 } as const;
+
+/** Freshness, by its number on the wire. */
+export const STATE = { live: 0, quiet: 1, stale: 2, halted: 3 } as const;
+
+/** What a message says of itself. */
+export interface Head {
+  kind: number;
+  slot: number;
+  /** Low four bits of the session's frame counter. */
+  counter: number;
+  /** Low eight bits of the number of the interval. */
+  tick: number;
+  /** From the interval's begin to the flush, µs; null when not told. */
+  lagUs: number | null;
+  /** Whole tick, when told. */
+  wholeTick: number | null;
+  /** Whole frame counter, when told. */
+  wholeCounter: number | null;
+  /** Flush time in µs, when told. */
+  flushUs: number | null;
+}
+
+/** Totals of a symbol's prints. */
+export interface TradeTotals {
+  feedEpoch: number;
+  state: number;
+  tc: number;
+  lost: number;
+  volume: number;
+  buyVolume: number;
+  /** Notional mod 2^96 = high · 2^48 + low. */
+  notionalHigh: number;
+  notionalLow: number;
+  lastPrice: number;
+  lastQty: number;
+  lastId: number;
+}
+
+/** One print. */
+export interface Print {
+  price: number;
+  qty: number;
+  id: number;
+  sell: boolean;
+}
+
+/** First, high and low of the prints that were missed. */
+export interface Range {
+  first: number;
+  high: number;
+  low: number;
+}
+
+/** Takes records; `rank` is the position of the id in the wire set. */
+export interface Sink {
+  /** `state` is −1 when unchanged. The four numbers are differences. */
+  quote(rank: number, events: number, state: number, bid: number, ask: number, bidSize: number, askSize: number): void;
+  quoteFull(
+    rank: number,
+    feedEpoch: number,
+    state: number,
+    total: number,
+    lost: number,
+    bid: number,
+    ask: number,
+    bidSize: number,
+    askSize: number,
+  ): void;
+  /** `qty` is −1 for "as the last print"; id = last id + 1 + idGap. */
+  print(rank: number, priceDelta: number, qty: number, idGap: number, sell: boolean): void;
+  printState(rank: number, state: number): void;
+  tradeFull(rank: number, totals: TradeTotals, listed: Print[], range: Range | null, partial: boolean): void;
+}
+
+/** The lag that a code stands for, µs. */
+export function lagUs(code: number): number {
+  return ((16 + (code & 15)) << (code >> 4)) - 16;
+}
+
+/** Reads the head and leaves the reader behind it. */
+export function readHead(reader: Reader): Head {
+  const first = reader.u8();
+  const head: Head = {
+    kind: KIND.quote,
+    slot: 0,
+    counter: first >> 4,
+    tick: 0,
+    lagUs: null,
+    wholeTick: null,
+    wholeCounter: null,
+    flushUs: null,
+  };
+  if (first & 8) {
+    const kind = reader.u8();
+    head.kind = kind & 15;
+    head.slot = kind >> 4;
+  }
+  head.tick = reader.u8();
+  switch ((first >> 1) & 3) {
+    case 1:
+      head.lagUs = lagUs(reader.u8());
+      break;
+    case 2:
+      head.lagUs = reader.little(2) * 16;
+      break;
+    case 3:
+      readLongTime(reader, head);
+      break;
+  }
+  return head;
+}
+
+function readLongTime(reader: Reader, head: Head): void {
+  const length = reader.u8();
+  const end = reader.at + length;
+  if (end > reader.end) throw new DecodeError('head ends too early');
+  const flags = length > 0 ? reader.u8() : 0;
+  if (flags & 1) {
+    head.wholeTick = reader.little(6);
+    head.wholeCounter = reader.little(4);
+  }
+  if (flags & 2) reader.little(2); // watermark lag: not used here
+  if (flags & 4) {
+    // Nanoseconds do not fit 2^53: low and high are brought to microseconds apart.
+    const low = reader.little(4);
+    const high = reader.little(4);
+    head.flushUs = Math.floor((high * (2 ** 32 % 1000) + low) / 1000) + high * Math.floor(2 ** 32 / 1000);
+  }
+  if (reader.at > end) throw new DecodeError('head longer than it says');
+  reader.at = end;
+}
+
+/**
+ * Decodes a whole message into `sink`. `setSize` tells how many ids the wire set of (kind's channel, slot) has; it
+ * answers −1 when there is none. Unknown kinds are skipped and return their head.
+ */
+export function decode(bytes: Uint8Array, setSize: (kind: number, slot: number) => number, sink: Sink): Head {
+  const reader = new Reader(bytes);
+  const head = readHead(reader);
+  const record = RECORDS[head.kind];
+  if (record === undefined) return head;
+  const size = setSize(head.kind, head.slot);
+  if (size <= 0) throw new DecodeError(`no wire set for kind ${head.kind}, slot ${head.slot}`);
+  if (size === 1) {
+    record(reader, 0, sink);
+  } else if ((bytes[0] as number) & 1) {
+    let next = 0;
+    while (reader.left > 0) {
+      const rank = next + reader.varint();
+      if (rank >= size) throw new DecodeError('gap beyond the wire set');
+      record(reader, rank, sink);
+      next = rank + 1;
+    }
+  } else {
+    const from = reader.at;
+    const count = Math.ceil(size / 8);
+    if (reader.left < count) throw new DecodeError('bitmap ends too early');
+    reader.at += count;
+    for (let byte = 0; byte < count; byte++) {
+      let bits = bytes[from + byte] as number;
+      while (bits !== 0) {
+        const bit = 31 - Math.clz32(bits & -bits);
+        bits &= bits - 1;
+        const rank = byte * 8 + bit;
+        if (rank >= size) throw new DecodeError('bit beyond the wire set');
+        record(reader, rank, sink);
+      }
+    }
+  }
+  if (reader.left !== 0) throw new DecodeError(`${reader.left} bytes too many`);
+  return head;
+}
+
+type Record = (reader: Reader, rank: number, sink: Sink) => void;
+
+const RECORDS: { [kind: number]: Record } = {
+  [KIND.quote]: readQuote,
+  [KIND.quoteFull]: readQuoteFull,
+  [KIND.trade]: readPrints,
+  [KIND.tradeFull]: readTradeFull,
+};
+
+/** Reads one kind 0 record. */
+export function readQuote(reader: Reader, rank: number, sink: Sink): void {
+  const control = reader.u8();
+  let events = (control >> 5) + 1;
+  if (events === 8) events = 8 + reader.varint();
+  if ((control & 31) === 0) return readExtendedQuote(reader, rank, events, sink);
+  let bid = 0;
+  let spread = 0;
+  if (control & 1) {
+    const price = reader.u8();
+    if (price === 255) throw new DecodeError('price byte 255: re-sync');
+    if (price >= 137) {
+      bid = 6 + ((price - 137) >> 1);
+      if (price % 2 === 0) bid = -bid;
+    } else if (price >= 16) {
+      bid = Math.floor((price - 16) / 11) - 5;
+      spread = ((price - 16) % 11) - 5;
+    } else {
+      bid = reader.littleSigned((price & 3) + 1);
+      spread = reader.littleSigned(price >> 2);
+    }
+  }
+  const bidSize = reader.littleSigned((control >> 1) & 3);
+  const askSize = reader.littleSigned((control >> 3) & 3);
+  sink.quote(rank, events, -1, bid, bid + spread, bidSize, askSize);
+}
+
+function readExtendedQuote(reader: Reader, rank: number, events: number, sink: Sink): void {
+  const length = reader.u8();
+  const end = reader.at + length;
+  if (end > reader.end) throw new DecodeError('extended record ends too early');
+  const flags = length > 0 ? reader.u8() : 0;
+  if (flags & 2) throw new DecodeError('reserved flag in an extended record');
+  let state = -1;
+  let [bid, ask, bidSize, askSize] = [0, 0, 0, 0];
+  if (flags & 1) state = reader.u8();
+  if (flags & 16) {
+    bid = reader.signed();
+    ask = reader.signed();
+    bidSize = reader.signed();
+    askSize = reader.signed();
+  }
+  if (reader.at > end) throw new DecodeError('extended record longer than it says');
+  reader.at = end;
+  sink.quote(rank, flags & 32 ? 0 : events, state, bid, ask, bidSize, askSize);
+}
+
+/** Reads one kind 1 record. */
+export function readQuoteFull(reader: Reader, rank: number, sink: Sink): void {
+  const epoch = reader.varint();
+  const state = reader.u8();
+  const total = reader.varint();
+  const lost = reader.varint();
+  const bid = reader.signed();
+  const spread = reader.signed();
+  sink.quoteFull(rank, epoch, state, total, lost, bid, bid + spread, reader.varint(), reader.varint());
+}
+
+const PRICE_BYTES = [0, 1, 2, 4] as const;
+
+/** Reads the run of one symbol's prints (kind 2). */
+export function readPrints(reader: Reader, rank: number, sink: Sink): void {
+  while (readPrint(reader, rank, sink));
+}
+
+/** Reads one print; true when another of the symbol follows. */
+function readPrint(reader: Reader, rank: number, sink: Pick<Sink, 'print' | 'printState'>): boolean {
+  const control = reader.u8();
+  const sell = (control & 2) !== 0;
+  if (control & 128) {
+    const length = reader.u8();
+    const end = reader.at + length;
+    if (end > reader.end) throw new DecodeError('extended print ends too early');
+    const kind = length > 0 ? reader.u8() : 0;
+    if (kind === 1) sink.print(rank, reader.signed(), reader.varint(), reader.signed(), sell);
+    else if (kind === 3) sink.printState(rank, reader.u8());
+    if (reader.at > end) throw new DecodeError('extended print longer than it says');
+    reader.at = end;
+  } else {
+    const price = reader.littleSigned(PRICE_BYTES[(control >> 2) & 3] as number);
+    const bytes = (control >> 4) & 3;
+    const qty = bytes === 0 ? -1 : reader.little(bytes);
+    const gap = control & 64 ? reader.varint() : 0;
+    sink.print(rank, price, qty, gap, sell);
+  }
+  return (control & 1) === 1;
+}
+
+/** Reads one kind 7 record, trailer included. */
+export function readTradeFull(reader: Reader, rank: number, sink: Sink): void {
+  const totals: TradeTotals = {
+    feedEpoch: reader.varint(),
+    state: reader.u8(),
+    tc: reader.varint(),
+    lost: reader.varint(),
+    volume: reader.varint(),
+    buyVolume: reader.varint(),
+    notionalHigh: reader.varint(),
+    notionalLow: reader.varint(),
+    lastPrice: reader.signed(),
+    lastQty: reader.varint(),
+    lastId: reader.varint(),
+  };
+  const count = reader.varint();
+  if (count > reader.left) throw new DecodeError('more prints than bytes');
+  const listed: Print[] = [];
+  const last: Print = { price: totals.lastPrice, qty: totals.lastQty, id: totals.lastId, sell: false };
+  const collect: Pick<Sink, 'print' | 'printState'> = {
+    print(_rank, priceDelta, qty, idGap, sell) {
+      last.price += priceDelta;
+      if (qty >= 0) last.qty = qty;
+      last.id += 1 + idGap;
+      last.sell = sell;
+      listed.push({ ...last });
+    },
+    printState() {
+      throw new DecodeError('a state among listed prints');
+    },
+  };
+  // `count` says how many there are; their "another follows" bits mean nothing here.
+  for (let i = 0; i < count; i++) readPrint(reader, rank, collect);
+  const trailer = reader.u8();
+  let range: Range | null = null;
+  if (trailer & 1) {
+    const first = totals.lastPrice + reader.signed();
+    const high = Math.max(first, totals.lastPrice) + reader.varint();
+    const low = Math.min(first, totals.lastPrice) - reader.varint();
+    range = { first, high, low };
+  }
+  sink.tradeFull(rank, totals, listed, range, (trailer & 2) !== 0);
+}

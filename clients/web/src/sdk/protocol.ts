@@ -1,0 +1,154 @@
+// JSON messages of the socket, as far as this client reads them. docs/protocol.md has them all.
+
+/** Channels of market data. */
+export type Channel = 'quote' | 'trade';
+
+export interface SymbolInfo {
+  symbol: string;
+  id: number;
+  price_exponent: number;
+  qty_exponent: number;
+  tick_size: string;
+  lot_size: string;
+  has_aggressor?: boolean;
+  has_size?: boolean;
+}
+
+export interface Rejected {
+  symbol: string;
+  code: string;
+  number?: number;
+  interval_ms?: number;
+}
+
+export interface Welcome {
+  op: 'welcome';
+  session: string | null;
+  session_epoch: number;
+  account: string | null;
+  auth: string;
+  resumed: boolean;
+  form: string;
+  boot_id: string;
+  limits: { [name: string]: number };
+  rates_ms: number[];
+  heartbeat_ms: number;
+  stale_after_ms: number;
+  quiet_after_ms: number;
+  server_time_us: number;
+  durability?: string;
+}
+
+export interface Subscribed {
+  op: 'subscribed' | 'added';
+  id?: number;
+  channel: Channel;
+  slot: number;
+  interval_ms: number;
+  phase_us: number;
+  symbols: SymbolInfo[];
+  rejected?: Rejected[];
+  more?: boolean;
+}
+
+export interface Unsubscribed {
+  op: 'unsubscribed';
+  id?: number;
+  channel: Channel;
+  slot: number | null;
+  ids: number[];
+  rejected: Rejected[];
+  more?: boolean;
+}
+
+export interface RateSet {
+  op: 'rate_set';
+  id?: number;
+  channels: Channel[];
+  from_slot: number | null;
+  slot: number | null;
+  interval_ms: number;
+  phase_us: number;
+  ids: number[];
+  rejected: Rejected[];
+  more?: boolean;
+}
+
+export interface Heartbeat {
+  op: 'heartbeat';
+  t_us: number;
+  last_frame: number;
+  watermark_us: number | null;
+  hash: string | null;
+  clock_offset_us?: number | null;
+}
+
+export interface ErrorReply {
+  op: 'error';
+  id?: number;
+  code: string;
+  number: number;
+  message: string;
+  retry: string;
+  after_ms?: number;
+  cl_ord_id?: string;
+}
+
+export interface OrderReply {
+  op: 'order.reply';
+  id?: number;
+  cl_ord_id: string;
+  outcome: string;
+  report_seq?: number;
+  block?: number;
+  [field: string]: unknown;
+}
+
+/** A report, a present state, or an open order: prices and quantities are decimal texts. */
+export interface Report {
+  op: string;
+  seq?: number;
+  block?: number;
+  cl_ord_id: string;
+  orig_cl_ord_id?: string | null;
+  order_id?: string | null;
+  symbol?: string;
+  side?: string;
+  type?: string;
+  tif?: string;
+  qty?: string;
+  price?: string | null;
+  exec_type?: string;
+  ord_status?: string;
+  last_qty?: string | null;
+  last_price?: string | null;
+  leaves_qty?: string;
+  cum_qty?: string;
+  reason?: string | null;
+  text?: string | null;
+  ts_us?: number;
+  [field: string]: unknown;
+}
+
+export interface Notice {
+  op: 'notice';
+  code: string;
+  [field: string]: unknown;
+}
+
+/** A new order; all numbers are texts. */
+export interface NewOrder {
+  cl_ord_id: string;
+  symbol: string;
+  side: 'buy' | 'sell';
+  type: 'limit' | 'market';
+  qty: string;
+  price?: string;
+  tif: 'day' | 'ioc' | 'fok' | 'gtc';
+  expires_ms?: number;
+}
+
+/** Close codes after which a client comes back by itself. */
+export function reconnects(code: number): boolean {
+  return code === 1001 || code === 1005 || code === 1006 || code === 1011 || code === 1012 || code === 1013 || code === 4408;
+}

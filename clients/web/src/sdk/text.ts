@@ -1,0 +1,84 @@
+// Mantissas to text and back, by digits alone: no price or quantity ever becomes a binary fraction.
+
+const MINUS = '\u2212';
+
+/** `decimal(6100010, -2)` is "61000.10". Exact for whole numbers up to 2^53. */
+export function decimal(mantissa: number, exponent: number): string {
+  const digits = Math.abs(mantissa).toString();
+  const sign = mantissa < 0 ? '-' : '';
+  if (exponent >= 0) return sign + digits + (mantissa === 0 ? '' : '0'.repeat(exponent));
+  const places = -exponent;
+  const padded = digits.padStart(places + 1, '0');
+  return `${sign}${padded.slice(0, -places)}.${padded.slice(-places)}`;
+}
+
+/** The same for eyes: groups of three, a real minus. */
+export function shown(mantissa: number, exponent: number): string {
+  return group(decimal(mantissa, exponent));
+}
+
+/** Puts commas between groups of three and a real minus in front of a decimal text. */
+export function group(text: string): string {
+  const negative = text.startsWith('-');
+  const [whole = '', fraction] = (negative ? text.slice(1) : text).split('.');
+  let grouped = '';
+  for (let i = 0; i < whole.length; i++) {
+    if (i > 0 && (whole.length - i) % 3 === 0) grouped += ',';
+    grouped += whole[i];
+  }
+  return (negative ? MINUS : '') + grouped + (fraction === undefined ? '' : `.${fraction}`);
+}
+
+/** Drops zeros behind the point that say nothing. */
+export function trimmed(text: string): string {
+  if (!text.includes('.')) return text;
+  return text.replace(/0+$/, '').replace(/\.$/, '');
+}
+
+/** Mantissa of a plain decimal text in an exponent; null when it is none, is inexact, or beyond 2^53. */
+export function mantissa(text: string, exponent: number): number | null {
+  const match = /^(\d{1,18})(?:\.(\d{1,18}))?$/.exec(text.replaceAll(',', '').trim());
+  if (match === null) return null;
+  const places = Math.max(0, -exponent);
+  const fraction = (match[2] ?? '').replace(/0+$/, '');
+  if (fraction.length > places) return null;
+  const digits = (match[1] as string) + fraction.padEnd(places, '0');
+  const value = Number(digits);
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+/** Sum of two plain decimal texts, exact. */
+export function sum(a: string, b: string): string {
+  const places = Math.max(fractionOf(a), fractionOf(b));
+  const total = BigInt(scaled(a, places)) + BigInt(scaled(b, places));
+  const negative = total < 0n;
+  const digits = (negative ? -total : total).toString().padStart(places + 1, '0');
+  const text = places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
+  return negative ? `-${text}` : text;
+}
+
+/** Product of two plain decimal texts, exact. */
+export function product(a: string, b: string): string {
+  const places = fractionOf(a) + fractionOf(b);
+  const total = BigInt(scaled(a, fractionOf(a))) * BigInt(scaled(b, fractionOf(b)));
+  const digits = total.toString().padStart(places + 1, '0');
+  return places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
+}
+
+function fractionOf(text: string): number {
+  const at = text.indexOf('.');
+  return at < 0 ? 0 : text.length - at - 1;
+}
+
+function scaled(text: string, places: number): string {
+  return text.replace('.', '') + '0'.repeat(places - fractionOf(text));
+}
+
+/** Change in percent with two digits and a sign, from two mantissas of one exponent. */
+export function change(now: number, then: number): string {
+  if (then === 0) return '–';
+  const hundredths = Math.round(((now - then) / Math.abs(then)) * 10_000);
+  const digits = Math.abs(hundredths).toString().padStart(3, '0');
+  const sign = hundredths < 0 ? MINUS : '+';
+  return `${sign}${group(digits.slice(0, -2))}.${digits.slice(-2)} %`;
+}
