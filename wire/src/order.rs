@@ -190,8 +190,6 @@ words! {
         Burned = 23, "burned";
         /// The request came after its own expiry.
         Expired = 24, "expired";
-        /// The partition holds as many ids as it may.
-        IdsExhausted = 25, "ids_exhausted";
     }
 }
 
@@ -334,10 +332,10 @@ pub struct Terms {
 pub struct ExecutionReport {
     /// Whose.
     pub account: AccountId,
-    /// Running number among the account's reports, contiguous from 1. In [`ExecType::Status`] the last one of the
-    /// account that was stored.
+    /// Running number among the account's reports, contiguous from 1. In [`ExecType::Status`] that of the order's
+    /// last report.
     pub report_seq: u64,
-    /// Sequence of the block that holds it; 0 inside block bytes, set by who read the block.
+    /// Sequence of the block that holds that report; 0 inside block bytes, set by who read the block.
     pub block: u64,
     /// Venue's id; number 0 when no order exists.
     pub order_id: OrderId,
@@ -422,6 +420,6 @@ pub enum OrderReply {
     },
     /// The request's bytes are damaged or of another version; nothing was done.
     Malformed,
-    /// Taken by nobody: try again later. Nothing was done by this attempt.
-    Unavailable,
+    /// The partition holds as many ids as it may; nothing was done, the id stays free.
+    IdsExhausted,
 }

@@ -223,7 +223,7 @@ impl OrderReply {
                 orders.iter().for_each(|order| put_whole_report(out, order));
             }
             Self::Malformed => out.push(3),
-            Self::Unavailable => out.push(4),
+            Self::IdsExhausted => out.push(4),
         }
     }
 
@@ -253,7 +253,7 @@ impl OrderReply {
                 Self::Open { block, report_seq, orders }
             }
             3 => Self::Malformed,
-            4 => Self::Unavailable,
+            4 => Self::IdsExhausted,
             _ => return Err(Damaged),
         };
         finished(reader, reply)
