@@ -1,0 +1,243 @@
+//! Bus payloads into the table: sequence, epoch and gap rules of each shard, and the meaning of its indices. Pure.
+//!
+//! `core` calls it; it never asks the bus itself, but says what is needed ([`Ingest::wants`]).
+
+use crate::bits::Bits;
+use crate::last_value::{Bounds, Received, Table};
+use bytes::Bytes;
+use wire::batch::{BatchError, Snapshot, SnapshotRow};
+use wire::instrument::InstrumentId;
+use wire::shard::{ShardCounters, ShardReader, ShardSink};
+use wire::tick::Event;
+
+/// What a shard needs from its publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing.
+    Nothing,
+    /// Its definitions (`inst.<shard>`).
+    Definitions,
+    /// Its snapshot (`snap.<shard>`).
+    Snapshot,
+}
+
+#[derive(Debug)]
+struct Shard {
+    reader: ShardReader,
+    ids: Vec<InstrumentId>,
+    ids_epoch: u64,
+    ids_revision: u32,
+    stale: bool,
+}
+
+/// The readers of all shards.
+#[derive(Debug)]
+pub struct Ingest {
+    shards: Vec<Shard>,
+    bounds: Bounds,
+    unknown_index: u64,
+}
+
+/// Writes into the table what the rules let through, and notes which symbols it touched.
+struct Apply<'a> {
+    ids: &'a [InstrumentId],
+    table: &'a mut Table,
+    touched: &'a mut Bits,
+    received: Received,
+    unknown_index: &'a mut u64,
+    bounds: Bounds,
+    /// What the shard's freshness was before this payload; when it changes, all its rows are judged after it.
+    proof_age_us: Option<i64>,
+}
+
+impl ShardSink for Apply<'_> {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        let Some(id) = self.ids.get(event.index as usize) else {
+            *self.unknown_index += 1;
+            return;
+        };
+        self.table.apply(*id, event, self.received);
+        self.table.judge(*id, self.proof_age_us, self.received.now_us, self.bounds);
+        self.touched.insert(*id);
+    }
+
+    fn snapshot(
+        &mut self,
+        rows: &mut dyn Iterator<Item = &SnapshotRow>,
+        epoch: u64,
+        _revision: u32,
+        new_epoch: bool,
+    ) {
+        for (id, row) in self.ids.iter().zip(rows) {
+            self.table.restore(*id, row, epoch, new_epoch, self.received);
+            self.touched.insert(*id);
+        }
+    }
+}
+
+impl Ingest {
+    /// Readers of `shards` shards that have heard nothing.
+    #[must_use]
+    pub fn new(shards: u16, bounds: Bounds, now_us: i64) -> Self {
+        let shard = |number| Shard {
+            reader: ShardReader::new(number, now_us),
+            ids: Vec::new(),
+            ids_epoch: 0,
+            ids_revision: 0,
+            stale: true,
+        };
+        Self { shards: (0..shards).map(shard).collect(), bounds, unknown_index: 0 }
+    }
+
+    /// Says what each index of a shard means within an epoch.
+    pub fn define(&mut self, shard: u16, epoch: u64, revision: u32, ids: Vec<InstrumentId>) {
+        if let Some(shard) = self.shards.get_mut(usize::from(shard)) {
+            (shard.ids, shard.ids_epoch, shard.ids_revision) = (ids, epoch, revision);
+        }
+    }
+
+    /// What a shard needs now. Definitions come first: a snapshot's rows mean nothing without them.
+    #[must_use]
+    pub fn wants(&self, shard: u16) -> Want {
+        let Some(shard) = self.shards.get(usize::from(shard)) else { return Want::Nothing };
+        let reader = &shard.reader;
+        let outdated = shard.ids_epoch == 0
+            || reader.epoch() > shard.ids_epoch
+            || (reader.epoch() == shard.ids_epoch && reader.revision() > shard.ids_revision);
+        match (outdated, reader.wants_snapshot()) {
+            (true, _) => Want::Definitions,
+            (false, true) => Want::Snapshot,
+            (false, false) => Want::Nothing,
+        }
+    }
+
+    /// Takes a payload of `tick.<shard>`; `touched` gets the ids whose rows moved.
+    ///
+    /// # Errors
+    /// See [`BatchError`]; the payload is dropped and the shard re-syncs.
+    pub fn batch(
+        &mut self,
+        shard: u16,
+        payload: &Bytes,
+        received: Received,
+        table: &mut Table,
+        touched: &mut Bits,
+    ) -> Result<(), BatchError> {
+        let Some(entry) = self.shards.get_mut(usize::from(shard)) else { return Err(BatchError::Shard) };
+        let (bounds, unknown_index) = (self.bounds, &mut self.unknown_index);
+        let proof_age_us = (!entry.stale).then_some(0);
+        let ids = &entry.ids;
+        let mut sink = Apply { ids, table, touched, received, unknown_index, bounds, proof_age_us };
+        let taken = entry.reader.batch(payload, received.now_us, &mut sink);
+        self.judge_shard(shard, received.now_us, table, touched);
+        taken
+    }
+
+    /// Takes an answer of `snap.<shard>`. Returns whether the shard is whole; if not, ask for what it then wants.
+    ///
+    /// # Errors
+    /// See [`BatchError`]; the answer is dropped.
+    pub fn snapshot(
+        &mut self,
+        shard: u16,
+        payload: &[u8],
+        received: Received,
+        table: &mut Table,
+        touched: &mut Bits,
+    ) -> Result<bool, BatchError> {
+        let header = Snapshot::parse(payload, shard)?.header;
+        let Some(entry) = self.shards.get_mut(usize::from(shard)) else { return Err(BatchError::Shard) };
+        let (epoch, revision) = (header.feed_epoch.get(), header.revision.get());
+        if epoch != entry.ids_epoch || revision > entry.ids_revision {
+            entry.ids_epoch = 0; // these rows cannot be read: fetch the definitions anew
+            return Ok(false);
+        }
+        let (bounds, unknown_index) = (self.bounds, &mut self.unknown_index);
+        let proof_age_us = (!entry.stale).then_some(0);
+        let ids = &entry.ids;
+        let mut sink = Apply { ids, table, touched, received, unknown_index, bounds, proof_age_us };
+        let whole = entry.reader.snapshot(payload, received.now_us, &mut sink)?;
+        self.judge_rows(shard, received.now_us, table, touched);
+        Ok(whole)
+    }
+
+    /// The bus may have lost something: every shard asks anew.
+    pub fn suspect(&mut self) {
+        self.shards.iter_mut().for_each(|shard| shard.reader.suspect());
+    }
+
+    /// Judges the freshness of every symbol of every shard. Call it at least every 50 ms.
+    pub fn judge(&mut self, now_us: i64, table: &mut Table, touched: &mut Bits) {
+        for shard in 0..u16::try_from(self.shards.len()).unwrap_or(0) {
+            self.judge_rows(shard, now_us, table, touched);
+        }
+    }
+
+    /// Judges a shard's symbols only when the shard as a whole turned stale or fresh: cheap enough for each batch.
+    fn judge_shard(&mut self, shard: u16, now_us: i64, table: &mut Table, touched: &mut Bits) {
+        let entry = &self.shards[usize::from(shard)];
+        if entry.stale != self.is_stale(shard, now_us) {
+            self.judge_rows(shard, now_us, table, touched);
+        }
+    }
+
+    fn judge_rows(&mut self, shard: u16, now_us: i64, table: &mut Table, touched: &mut Bits) {
+        let stale = self.is_stale(shard, now_us);
+        let entry = &mut self.shards[usize::from(shard)];
+        entry.stale = stale;
+        let proof = (!entry.reader.wants_snapshot()).then(|| entry.reader.age_us(now_us));
+        for id in &entry.ids {
+            if table.judge(*id, proof, now_us, self.bounds) {
+                touched.insert(*id);
+            }
+        }
+    }
+
+    fn is_stale(&self, shard: u16, now_us: i64) -> bool {
+        let reader = &self.shards[usize::from(shard)].reader;
+        reader.wants_snapshot() || reader.age_us(now_us) > self.bounds.stale_after_us
+    }
+
+    /// Everything due up to here has arrived in a shard, µs, publisher's clock; `None` while it re-syncs.
+    #[must_use]
+    pub fn watermark_us(&self, shard: u16) -> Option<i64> {
+        self.shards.get(usize::from(shard))?.reader.watermark_ns().map(|ns| ns / 1_000)
+    }
+
+    /// The feed epoch of a shard, 0 before the first snapshot.
+    #[must_use]
+    pub fn epoch(&self, shard: u16) -> u64 {
+        self.shards.get(usize::from(shard)).map_or(0, |shard| shard.reader.epoch())
+    }
+
+    /// Age of a shard's proof, µs.
+    #[must_use]
+    pub fn age_us(&self, shard: u16, now_us: i64) -> i64 {
+        self.shards.get(usize::from(shard)).map_or(i64::MAX, |shard| shard.reader.age_us(now_us))
+    }
+
+    /// Whether a shard is whole.
+    #[must_use]
+    pub fn is_whole(&self, shard: u16) -> bool {
+        self.shards.get(usize::from(shard)).is_some_and(|shard| !shard.reader.wants_snapshot())
+    }
+
+    /// Number of shards.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        u16::try_from(self.shards.len()).unwrap_or(0)
+    }
+
+    /// Counters of a shard.
+    #[must_use]
+    pub fn counters(&self, shard: u16) -> ShardCounters {
+        self.shards.get(usize::from(shard)).map(|shard| shard.reader.counters()).unwrap_or_default()
+    }
+
+    /// Events whose index no definition explains.
+    #[must_use]
+    pub fn unknown_index(&self) -> u64 {
+        self.unknown_index
+    }
+}

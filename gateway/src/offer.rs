@@ -1,0 +1,444 @@
+//! Market data into one session's socket: at a flush, and when it catches up. Pure.
+//!
+//! A group is what one slot has for the same symbols, up to five messages in one write; a symbol's quote and its
+//! first prints are never apart.
+
+use crate::bits::{IdSet, ids_of};
+use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
+use crate::lane::Channel;
+use crate::outbox::{
+    GROUP_BYTES_MAX, OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame,
+    end_frame,
+};
+use crate::slot::{Held, Slot};
+use wire::frame::compact::encode as compact;
+use wire::frame::compact::head;
+use wire::frame::{Form, Kind, PrintRange, fixed, json};
+use wire::instrument::InstrumentId;
+
+/// A symbol that a session wants of a flush.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    id: InstrumentId,
+    quote: Option<(u32, u32)>,
+    trade: Option<(u32, u32)>,
+}
+
+/// When a message was flushed.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    tick: u64,
+    lag_us: u32,
+    time_us: i64,
+}
+
+/// Bytes that a message costs besides its records: WebSocket head, frame head, bitmap of a usual set.
+const MESSAGE_OVERHEAD: usize = 24;
+
+/// Bytes that a record may cost besides its own: a gap, or a comma.
+const RECORD_OVERHEAD: usize = 2;
+
+/// Ticks after which the receiver could resolve eight bits wrongly.
+const TICKS_KNOWN_FOR: u64 = 100;
+
+const MESSAGES: [(Category, Kind); CATEGORIES] = [
+    (Category::Quote, Kind::Quote),
+    (Category::QuoteFull, Kind::QuoteFull),
+    (Category::Trade, Kind::Trade),
+    (Category::TradeFull, Kind::TradeFull),
+    (Category::Listed, Kind::Trade),
+];
+
+impl<S: Socket> Outbox<S> {
+    /// Offers a flush of one of its lanes. What cannot be written now becomes bits in the slot's backlog.
+    #[inline]
+    pub fn offer(&mut self, slot: u8, flush: &Flush, shared: &mut Shared<'_>) -> Write {
+        let mut wanted = std::mem::take(&mut shared.scratch.wanted);
+        wanted.clear();
+        self.slots[usize::from(slot)].collect(flush, &mut wanted);
+        let written = if wanted.is_empty() {
+            Write::Wrote(0)
+        } else if self.is_blocked() {
+            self.owe(slot, flush, &wanted, shared);
+            Write::WouldBlock
+        } else {
+            self.offer_groups(slot, flush, &wanted, shared)
+        };
+        shared.scratch.wanted = wanted;
+        written
+    }
+
+    fn offer_groups(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) -> Write {
+        let encoded = flush.encoded(self.form);
+        let moment = Moment { tick: flush.tick, lag_us: flush.lag_us, time_us: flush.time_us };
+        let mut group = Group::begin(shared.scratch, 0);
+        for (at, symbol) in wanted.iter().enumerate() {
+            let pieces =
+                symbol.trade.map(|(_, position)| encoded.trade(position as usize)).unwrap_or_default();
+            let quote = symbol.quote.map(|(_, position)| encoded.quote(position as usize));
+            let first = quote.map_or(0, |piece| piece.len) + pieces.first().map_or(0, |piece| piece.len);
+            if !group.fits(first as usize) {
+                let written = self.write_group(slot, moment, Some(&encoded.bytes), shared);
+                if let Some(ended) = self.after(written, slot, flush, wanted, group.ends(at, false), shared) {
+                    return ended;
+                }
+                group = Group::begin(shared.scratch, at);
+            }
+            if let (Some((rank, _)), Some(piece)) = (symbol.quote, quote) {
+                group.add(shared.scratch, rank, piece);
+            }
+            let rank = symbol.trade.map_or(0, |(rank, _)| rank);
+            for (nth, piece) in pieces.iter().enumerate() {
+                // A symbol stands once in a message: a further piece of the same kind begins a new group.
+                if nth > 0 && (piece.category == pieces[nth - 1].category || !group.fits(piece.len as usize))
+                {
+                    let written = self.write_group(slot, moment, Some(&encoded.bytes), shared);
+                    let ends = group.ends(at, true);
+                    if let Some(ended) = self.after(written, slot, flush, wanted, ends, shared) {
+                        return ended;
+                    }
+                    group = Group::begin(shared.scratch, at);
+                    group.continues = true;
+                }
+                group.add(shared.scratch, rank, *piece);
+            }
+        }
+        let written = self.write_group(slot, moment, Some(&encoded.bytes), shared);
+        let ends = group.ends(wanted.len(), false);
+        self.after(written, slot, flush, wanted, ends, shared).unwrap_or(Write::Wrote(0))
+    }
+
+    /// What a group's write means for what it holds and for what comes after it. `None` = go on.
+    fn after(
+        &mut self,
+        written: Write,
+        slot: u8,
+        flush: &Flush,
+        wanted: &[Wanted],
+        ends: Ends,
+        shared: &mut Shared<'_>,
+    ) -> Option<Write> {
+        let (owed_from, told_in_part) = match written {
+            Write::Gone => return Some(Write::Gone),
+            Write::WouldBlock => (ends.from, ends.from_continues),
+            Write::Wrote(_) if self.remainder.is_empty() => return None,
+            Write::Wrote(_) => (ends.at, ends.inside),
+        };
+        self.busy = true;
+        self.progress_us = shared.now_us;
+        let mut owed = &wanted[owed_from..];
+        if told_in_part && let Some((symbol, rest)) = owed.split_first() {
+            // Some of its prints are told: the range of the others is not kept apart.
+            self.slots[usize::from(slot)].owe_trade(symbol.id, Held { range: None, partial: true });
+            owed = rest;
+        }
+        self.owe(slot, flush, owed, shared);
+        Some(Write::WouldBlock)
+    }
+
+    fn owe(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) {
+        let slot = &mut self.slots[usize::from(slot)];
+        for symbol in wanted {
+            if symbol.quote.is_some() {
+                slot.owe_quote(symbol.id);
+            }
+            if let Some((_, position)) = symbol.trade {
+                let entry = &flush.trade_entries()[position as usize];
+                let partial = entry.partial;
+                let prices = flush.prints(entry).iter().map(|print| print.price);
+                let ranges = prices.map(|price| PrintRange { first: price, high: price, low: price });
+                slot.owe_trade(symbol.id, Held { range: ranges.reduce(PrintRange::then), partial });
+            }
+            shared.counters.owed += 1;
+        }
+    }
+
+    /// Tells the next symbols of the backlog in full, as their lane last showed them. `None` = nothing is owed.
+    pub(crate) fn catch_up(&mut self, shared: &mut Shared<'_>) -> Option<Write> {
+        let slot = self.turn()?;
+        let mut told = std::mem::take(&mut shared.scratch.told);
+        told.clear();
+        let form = self.form;
+        let next = self.slots[slot].pick_full(form, shared, &mut told);
+        let lane = shared.lanes.get(self.slots[slot].lane);
+        let moment = Moment {
+            tick: lane.tick(shared.now_us),
+            lag_us: lane.lag_us(shared.now_us),
+            time_us: shared.now_us,
+        };
+        let number = u8::try_from(slot).unwrap_or(0);
+        let written = self.write_group(number, moment, None, shared);
+        if matches!(written, Write::Wrote(_)) {
+            shared.counters.catch_ups += 1;
+            self.slots[slot].told(&told);
+            self.slots[slot].cursor = next;
+        }
+        shared.scratch.told = told;
+        match written {
+            Write::Wrote(_) if !self.remainder.is_empty() => Some(Write::WouldBlock),
+            other => Some(other),
+        }
+    }
+
+    /// Writes the picked records as one group. `Wrote` with a remainder left = the socket took a part.
+    fn write_group(
+        &mut self,
+        slot: u8,
+        moment: Moment,
+        bytes: Option<&[u8]>,
+        shared: &mut Shared<'_>,
+    ) -> Write {
+        let frame_before = self.frame;
+        let known_before = self.slots[usize::from(slot)].known_tick;
+        let records = self.compose(slot, moment, bytes, shared);
+        let buffer = &shared.scratch.buffer;
+        if buffer.is_empty() {
+            return Write::Wrote(0);
+        }
+        shared.counters.writes += 1;
+        let written = self.socket.try_write(buffer);
+        if let Write::Wrote(count) = written {
+            shared.counters.frames += u64::from(self.frame - frame_before);
+            shared.counters.records += records;
+            shared.counters.bytes += count as u64;
+            if count < buffer.len() {
+                self.remainder.extend_from_slice(&buffer[count..]);
+            }
+        } else {
+            self.frame = frame_before;
+            self.slots[usize::from(slot)].known_tick = known_before;
+        }
+        written
+    }
+
+    fn compose(&mut self, number: u8, moment: Moment, bytes: Option<&[u8]>, shared: &mut Shared<'_>) -> u64 {
+        let Scratch { buffer, arena, picks, .. } = &mut *shared.scratch;
+        let bytes: &[u8] = bytes.unwrap_or(arena);
+        buffer.clear();
+        let mut records = 0;
+        let watermark = if self.form == Form::Fixed { self.watermark_ns(shared.watermarks) } else { None };
+        for (category, kind) in MESSAGES {
+            let picks = &picks[category as usize];
+            if picks.is_empty() {
+                continue;
+            }
+            self.frame = self.frame.wrapping_add(1);
+            records += picks.len() as u64;
+            let at = begin_frame(buffer);
+            let record = |pick: &Pick| &bytes[pick.start as usize..(pick.start + pick.len) as usize];
+            let (slot, frame) = (number, self.frame);
+            match self.form {
+                Form::Compact => {
+                    let slot_state = &mut self.slots[usize::from(number)];
+                    let whole_ns = slot_state.whole_ns(moment);
+                    let head =
+                        head::Head { kind, slot, frame, tick: moment.tick, lag_us: moment.lag_us, whole_ns };
+                    let set = slot_state.subs[channel_of(kind) as usize].len();
+                    head::message(
+                        buffer,
+                        &head,
+                        set,
+                        picks.iter().map(|pick| (pick.rank as usize, record(pick))),
+                    );
+                }
+                Form::Fixed => {
+                    let listed = category == Category::Listed;
+                    let ts_flush = moment.time_us * 1_000;
+                    fixed::header(buffer, &fixed::Head { kind, listed, slot, frame, ts_flush, watermark });
+                    picks.iter().for_each(|pick| buffer.extend_from_slice(record(pick)));
+                }
+                Form::Json => {
+                    let head = json::Head { kind, frame, slot, tick: moment.tick, t_us: moment.time_us };
+                    json::begin(buffer, &head);
+                    for (nth, pick) in picks.iter().enumerate() {
+                        if nth > 0 {
+                            buffer.push(b',');
+                        }
+                        buffer.extend_from_slice(record(pick));
+                    }
+                    json::end(buffer);
+                }
+            }
+            end_frame(buffer, at, if self.form == Form::Json { OPCODE_TEXT } else { OPCODE_BINARY });
+        }
+        records
+    }
+}
+
+const fn channel_of(kind: Kind) -> Channel {
+    match kind {
+        Kind::Quote | Kind::QuoteFull => Channel::Quote,
+        Kind::Trade | Kind::TradeFull => Channel::Trade,
+    }
+}
+
+/// Where a group begins and ends among the wanted symbols. `from_continues`, `inside` = that symbol's earlier pieces
+/// went into the group before, or its later ones go into the next.
+#[derive(Clone, Copy)]
+struct Ends {
+    from: usize,
+    from_continues: bool,
+    at: usize,
+    inside: bool,
+}
+
+/// The group being picked.
+struct Group {
+    from: usize,
+    bytes: usize,
+    continues: bool,
+}
+
+impl Group {
+    fn begin(scratch: &mut Scratch, from: usize) -> Self {
+        scratch.picks.iter_mut().for_each(Vec::clear);
+        Self { from, bytes: MESSAGE_OVERHEAD, continues: false }
+    }
+
+    const fn ends(&self, at: usize, inside: bool) -> Ends {
+        Ends { from: self.from, from_continues: self.continues, at, inside }
+    }
+
+    fn fits(&self, more: usize) -> bool {
+        self.bytes == MESSAGE_OVERHEAD || self.bytes + more + 2 * MESSAGE_OVERHEAD <= GROUP_BYTES_MAX
+    }
+
+    #[inline]
+    fn add(&mut self, scratch: &mut Scratch, rank: u32, piece: Piece) {
+        scratch.picks[piece.category as usize].push(Pick { rank, start: piece.start, len: piece.len });
+        self.bytes += piece.len as usize + RECORD_OVERHEAD;
+    }
+}
+
+impl Slot {
+    /// The changed symbols of a flush that this slot holds, by rising id, both channels together.
+    #[inline]
+    fn collect(&self, flush: &Flush, out: &mut Vec<Wanted>) {
+        intersect(&self.subs[Channel::Quote as usize], &flush.quotes, |id, rank, position| {
+            out.push(Wanted { id, quote: Some((rank, position)), trade: None });
+        });
+        if flush.trades.is_empty() || self.subs[Channel::Trade as usize].is_empty() {
+            return;
+        }
+        let quotes = out.len();
+        let entries = flush.trade_entries();
+        intersect(&self.subs[Channel::Trade as usize], &flush.trades, |id, rank, position| {
+            let state_only = entries[position as usize].state_only;
+            if !(state_only && self.subs[Channel::Quote as usize].contains(id)) {
+                out.push(Wanted { id, quote: None, trade: Some((rank, position)) });
+            }
+        });
+        if out.len() > quotes && quotes > 0 {
+            merge(out);
+        }
+    }
+
+    /// Whether the receiver must be told the whole tick; then the time of the flush.
+    fn whole_ns(&mut self, moment: Moment) -> Option<u64> {
+        let known = self.known_tick.is_some_and(|known| moment.tick.abs_diff(known) <= TICKS_KNOWN_FOR);
+        self.known_tick = Some(moment.tick);
+        (!known).then(|| (moment.time_us * 1_000).unsigned_abs())
+    }
+
+    /// Picks full records of what is owed, beginning at the cursor, up to one group. Returns the next cursor.
+    fn pick_full(&self, form: Form, shared: &mut Shared<'_>, told: &mut Vec<(Channel, InstrumentId)>) -> u32 {
+        let mut group = Group::begin(shared.scratch, 0);
+        shared.scratch.arena.clear();
+        let owed = |at: usize, channel: usize| self.backlog[channel].words().get(at).copied().unwrap_or(0);
+        let words = self.backlog[0].words().len().max(self.backlog[1].words().len());
+        let all = (0..words).flat_map(|at| ids_of(at, owed(at, 0) | owed(at, 1)));
+        let (before, after): (Vec<InstrumentId>, Vec<InstrumentId>) = all.partition(|id| id.0 < self.cursor);
+        for (nth, id) in after.iter().chain(&before).enumerate() {
+            // Ranks must rise within a message, so a group never wraps around.
+            if group.bytes >= GROUP_BYTES_MAX - 400 || (nth > 0 && nth == after.len()) {
+                return id.0;
+            }
+            for channel in Channel::ALL {
+                if self.backlog[channel as usize].contains(*id) {
+                    if let Some(piece) = self.full(*id, channel, form, shared) {
+                        let rank = self.subs[channel as usize].rank(*id);
+                        group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
+                    }
+                    told.push((channel, *id));
+                }
+            }
+        }
+        0
+    }
+
+    /// Encodes a symbol's full record into the arena. It costs what copying a kept one would, so none is kept.
+    fn full(&self, id: InstrumentId, channel: Channel, form: Form, shared: &mut Shared<'_>) -> Option<Piece> {
+        let image = shared.lanes.get(self.lane).image(id)?;
+        let instrument = shared.directory.instrument(id)?;
+        let out = &mut shared.scratch.arena;
+        let start = out.len();
+        let (quote, trade) = (&image.quote, &image.trade);
+        let Held { range, partial } = self.missed(id);
+        let category = match (channel, form) {
+            (Channel::Quote, Form::Compact) => {
+                compact::quote_full(out, quote);
+                Category::QuoteFull
+            }
+            (Channel::Quote, Form::Fixed) => {
+                fixed::quote(out, id.0, quote.ver, quote, instrument.has_size);
+                Category::QuoteFull
+            }
+            (Channel::Quote, Form::Json) => {
+                json::quote(out, id.0, 0, quote, instrument);
+                Category::QuoteFull
+            }
+            (Channel::Trade, Form::Compact) => {
+                compact::trade_full(out, trade, [].iter());
+                compact::trailer(out, trade.last.price, range, partial);
+                Category::TradeFull
+            }
+            (Channel::Trade, Form::Fixed) => {
+                fixed::trade_full(out, id.0, trade, range, partial);
+                Category::TradeFull
+            }
+            (Channel::Trade, Form::Json) => {
+                json::trade_full(out, id.0, trade, range, partial, instrument);
+                Category::TradeFull
+            }
+        };
+        let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        Some(Piece { category, start: narrow(start), len: narrow(out.len() - start) })
+    }
+}
+
+/// Calls `each(id, rank, position)` for every id of a wire set that changed, rising.
+#[inline]
+fn intersect(set: &IdSet, part: &Part, mut each: impl FnMut(InstrumentId, u32, u32)) {
+    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    match set {
+        IdSet::Small(ids) => {
+            for (rank, id) in ids.iter().enumerate() {
+                if part.changed.contains(*id) {
+                    each(*id, narrow(rank), narrow(part.position(*id)));
+                }
+            }
+        }
+        IdSet::Large(bits, prefix, _) => {
+            let changed = part.changed.words();
+            for (at, word) in bits.words().iter().enumerate().take(changed.len()) {
+                for id in ids_of(at, word & changed[at]) {
+                    let below = word & ((1 << (id.0 % 64)) - 1);
+                    each(id, prefix[at] + below.count_ones(), narrow(part.position(id)));
+                }
+            }
+        }
+    }
+}
+
+/// Joins the quote and the trade part of each symbol; afterwards ids rise and stand once.
+fn merge(wanted: &mut Vec<Wanted>) {
+    wanted.sort_by_key(|symbol| symbol.id);
+    wanted.dedup_by(|later, first| {
+        let same = later.id == first.id;
+        if same {
+            first.quote = first.quote.or(later.quote);
+            first.trade = first.trade.or(later.trade);
+        }
+        same
+    });
+}
