@@ -10,4 +10,4 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const tsc = spawnSync(join(here, 'node_modules/.bin/tsc'), ['-p', here], { stdio: 'inherit' });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
-for (const name of ['index.html', 'style.css']) copyFileSync(join(here, 'src/page', name), join(out, name));
+for (const name of ['index.html', 'style.css', 'favicon.svg']) copyFileSync(join(here, 'src/page', name), join(out, name));

@@ -76,6 +76,13 @@ export interface OrderOutcome {
   error: ErrorReply | null;
 }
 
+interface OrdersReply {
+  orders: Report[];
+  report_seq: number;
+  block: number;
+  more: boolean;
+}
+
 interface Pending {
   resolve(value: never): void;
   reject(error: RequestError): void;
@@ -104,6 +111,7 @@ export class Client {
   private readonly pending = new Map<number, Pending>();
   private readonly wanted = new Map<string, { channel: Channel; name: string; intervalMs: number }>();
   private nextId = 1;
+  private rows: Report[] = [];
   private repairedAt = -Infinity;
   private retry: ReturnType<typeof setTimeout> | null = null;
 
@@ -278,8 +286,8 @@ export class Client {
       this.request({ op: 'subscribe', channel, symbols: names, interval_ms: intervalMs }).catch(() => undefined);
     }
     if (welcome.account !== null) {
+      this.rows = [];
       this.request({ op: 'orders' }).catch(() => undefined);
-      for (const order of this.orders.open()) this.status(order.clOrdId).catch(() => undefined);
     }
   }
 
@@ -330,15 +338,21 @@ export class Client {
 
   /** Answers without a case of their own: `orders`, `order.state`, `paused`, `repairing`, `pong`, and newer ones. */
   private other(message: { op: string; id?: number; [field: string]: unknown }): void {
-    const rows = message['orders'];
-    if (Array.isArray(rows)) {
-      for (const row of rows) this.orders.report({ ...(row as Report), op: 'state' });
-      this.options.orders?.();
-    }
+    if (message.op === 'orders') this.listed(message as unknown as OrdersReply);
     const pending = message.id === undefined ? undefined : this.pending.get(message.id);
     if (pending === undefined || message['more'] === true) return;
     this.pending.delete(message.id as number);
     pending.resolve(message as never);
+  }
+
+  /** Parts of `orders`; behind the last one, what is open here and not there is asked for by id. */
+  private listed(message: OrdersReply): void {
+    this.rows.push(...message.orders);
+    if (message.more) return;
+    const elsewhere = this.orders.listed(this.rows, message.report_seq, message.block);
+    this.rows = [];
+    for (const order of elsewhere) this.status(order.chain.at(-1) ?? order.clOrdId).catch(() => undefined);
+    this.options.orders?.();
   }
 
   private request<T>(message: { op: string; [field: string]: unknown }, order: string | null = null): Promise<T> {

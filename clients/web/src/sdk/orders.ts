@@ -55,9 +55,6 @@ const STATES: { [status: string]: OrderState } = {
   cancelled: 'cancelled',
   expired: 'expired',
   rejected: 'rejected',
-  burned: 'never',
-  never: 'never',
-  replaced: 'working',
 };
 
 /** Whether nothing more will happen to it. */
@@ -74,6 +71,8 @@ export class Orders {
   lastBlock = 0;
   /** Reports whose number did not follow the last one. */
   gaps = 0;
+  /** Reports that a lost connection kept from us; the present states were read instead. */
+  missed = 0;
   private readonly byId = new Map<string, Order>();
   private readonly cancels = new Map<string, Order>();
 
@@ -139,15 +138,23 @@ export class Orders {
 
   reply(message: OrderReply): void {
     if (message.outcome === 'unknown') this.unanswered(message.cl_ord_id);
-    const status = message['ord_status'];
-    if (typeof status === 'string') this.report({ ...message, op: 'order.reply' } as Report);
-    const order = this.byId.get(message.cl_ord_id);
-    if (order === undefined) return;
-    if (message.outcome === 'burned' || message.outcome === 'never') this.move(order, 'never', 'never reached the market');
-    if (message.outcome === 'rejected' && !ended(order.state)) {
-      const reason = message['reason'] ?? message['text'];
-      this.move(order, 'rejected', typeof reason === 'string' ? reason : '');
+    const stated = message.order;
+    // Reports are the record; a reply that reflects no more than they did must not turn an order back.
+    if (stated && (message.report_seq ?? 0) > this.lastSeq) this.report({ ...stated, op: 'state' });
+    else if (stated && !this.byId.has(stated.cl_ord_id)) this.report({ ...stated, op: 'state' });
+    else if (stated && this.byId.get(stated.cl_ord_id)?.state === 'unknown') this.report({ ...stated, op: 'state' });
+  }
+
+  /** The list of open orders, whole: it stands for every report up to its number. Returns what it does not hold. */
+  listed(rows: Report[], reportSeq: number, block: number): Order[] {
+    for (const row of rows) this.report({ ...row, op: 'state' });
+    if (reportSeq > this.lastSeq) {
+      this.missed = this.lastSeq === 0 ? 0 : reportSeq - this.lastSeq;
+      this.lastSeq = reportSeq;
+      this.lastBlock = block;
     }
+    const held = new Set(rows.map((row) => this.byId.get(row.cl_ord_id)));
+    return this.orders.filter((order) => !ended(order.state) && !held.has(order));
   }
 
   /** The request itself was refused: this attempt was not taken. */
@@ -174,7 +181,8 @@ export class Orders {
     if (message.exec_type === 'cancel_rejected' && state !== undefined && !ended(state)) {
       this.move(order, state, `cancel refused: ${reasonOf(message)}`);
     } else if (state !== undefined) {
-      this.move(order, state, reasonOf(message));
+      const never = state === 'rejected' && message.reason === 'burned';
+      this.move(order, never ? 'never' : state, never ? 'never reached the market' : reasonOf(message));
     }
     if (message.order_id) order.orderId = message.order_id;
     if (message.cum_qty !== undefined) order.cum = message.cum_qty;
@@ -239,14 +247,20 @@ export class Orders {
     this.lastSeq = 0;
     this.lastBlock = 0;
     this.gaps = 0;
+    this.missed = 0;
   }
 
-  /** Orders whose fate is open after a connection was lost. */
-  open(): Order[] {
-    return this.orders.filter((order) => order.state === 'sending' || order.state === 'unknown' || order.state === 'cancelling');
-  }
 }
 
+const REASONS: { [reason: string]: string } = {
+  market_stale: 'quote is stale',
+  by_client: 'by you',
+  ioc_rest: 'rest of IOC',
+  no_liquidity: 'no more quantity',
+  too_late: 'done already',
+};
+
 function reasonOf(message: Report): string {
-  return message.text ?? message.reason ?? '';
+  const reason = message.reason ?? '';
+  return REASONS[reason] ?? reason.replaceAll('_', ' ');
 }

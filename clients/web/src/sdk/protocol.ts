@@ -101,7 +101,7 @@ export interface OrderReply {
   outcome: string;
   report_seq?: number;
   block?: number;
-  [field: string]: unknown;
+  order?: Report;
 }
 
 /** A report, a present state, or an open order: prices and quantities are decimal texts. */
