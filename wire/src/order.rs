@@ -108,7 +108,7 @@ words! {
         Replaced = 3, "replaced";
         /// The order was refused; it never lived.
         Rejected = 4, "rejected";
-        /// A cancel or replace was refused; the order is as `ord_status` says.
+        /// A cancel or replace was refused; an open order is as `ord_status` says, without one it is `rejected`.
         CancelRejected = 5, "cancel_rejected";
         /// Present state on request; no event (FIX `I`).
         Status = 6, "status";
@@ -166,10 +166,8 @@ words! {
         TooManyOpenOrders = 11, "too_many_open_orders";
         /// `orig_cl_ord_id` names no order of this account.
         UnknownOrder = 12, "unknown_order";
-        /// The order is done already.
+        /// `orig_cl_ord_id` is done, or was replaced by a later id of its chain.
         TooLate = 13, "too_late";
-        /// `orig_cl_ord_id` was replaced by a later id of its chain.
-        Superseded = 14, "superseded";
         /// The new quantity is not above what is filled.
         QtyBelowFilled = 15, "qty_below_filled";
         /// The instrument's exponents changed while orders in the old ones are open.
