@@ -8,6 +8,7 @@ use crate::tick::{Aggressor, Quote};
 pub mod compact;
 pub mod fixed;
 pub mod json;
+pub mod view;
 
 /// Form of market data, chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,606 @@
+//! What a client holds: the reference reader of all three forms, with continuity and exact accounting.
+//!
+//! Feed it the control messages that change wire sets, each heartbeat, and each market-data message; it hands out
+//! updates and counts. It is the specification of a client in code: the clients of other languages do the same.
+//!
+//! **Accounting** (per channel and symbol): a period begins with the first full record after the symbol joined or
+//! after its feed epoch changed. Within a period, published = delivered + merged + declared lost.
+
+use crate::cursor::{Damaged, Reader};
+use crate::frame::compact::decode::{
+    Head, Items, PrintChange, PrintRecord, QuoteChange, QuoteFull, TradeFull, Trailer,
+};
+use crate::frame::{Form, Print, PrintRange, State};
+use crate::tick::{Aggressor, Quote};
+use std::collections::HashMap;
+
+mod fixed;
+mod json;
+
+/// Counts over all periods of one channel. `published` is last − first version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Events that the publisher numbered while a period ran.
+    pub published: u64,
+    /// Records, or prints, that stood for themselves.
+    pub delivered: u64,
+    /// Events that a record stood for besides its own.
+    pub merged: u64,
+    /// Events declared lost.
+    pub lost: u64,
+    /// Periods begun.
+    pub periods: u64,
+    /// Contradictions: a total that went back, more listed than published, sums that differ. Zero, or a fault.
+    pub broken: u64,
+}
+
+impl Account {
+    /// Whether every event is accounted for.
+    #[must_use]
+    pub const fn identity_ok(&self) -> bool {
+        self.broken == 0 && self.published == self.delivered + self.merged + self.lost
+    }
+
+    /// Takes what a record covers: `covered` events of which `lost` are lost and `listed` stand for themselves.
+    fn cover(&mut self, covered: u64, lost: u64, listed: u64) {
+        self.published += covered;
+        match covered.checked_sub(lost + listed) {
+            Some(merged) => {
+                (self.lost, self.delivered, self.merged) =
+                    (self.lost + lost, self.delivered + listed, self.merged + merged);
+            }
+            None => self.broken += 1,
+        }
+    }
+}
+
+/// A symbol's quote as the client holds it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuoteView {
+    /// Prices and sizes.
+    pub quote: Quote,
+    /// Freshness.
+    pub state: State,
+    /// Feed epoch, or the gateway's count of epochs in `fixed`.
+    pub epoch: u64,
+    /// Events so far in this epoch (mod 2^32 in `fixed`).
+    pub total: u64,
+    /// Of these lost.
+    pub lost: u64,
+    /// Whether a period runs: deltas may be applied.
+    pub based: bool,
+}
+
+/// A symbol's trade totals as the client holds them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TradeView {
+    /// Last print.
+    pub last: Print,
+    /// Freshness, where only trades are held.
+    pub state: State,
+    /// As in [`QuoteView::epoch`].
+    pub epoch: u64,
+    /// Prints so far.
+    pub total: u64,
+    /// Of these lost.
+    pub lost: u64,
+    /// Sum of quantities.
+    pub volume: i64,
+    /// Of these taken by buyers.
+    pub buy_volume: i64,
+    /// Sum of price × qty mod 2^96.
+    pub notional: u128,
+    /// Whether a period runs.
+    pub based: bool,
+    /// Prints of the last totals that may still be told one by one (`fixed`, `json`).
+    listable: u64,
+}
+
+/// What a message told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Update {
+    /// A quote record.
+    Quote {
+        /// Instrument id.
+        id: u32,
+        /// Events that it stands for.
+        events: u64,
+        /// Whether it came in full (a snapshot, a catch-up or a loss).
+        full: bool,
+        /// Due time of the newest event, ns; 0 where the form does not say.
+        ts_event: i64,
+        /// When the gateway received it, ns; 0 where the form does not say.
+        ts_recv: i64,
+    },
+    /// A print.
+    Print {
+        /// Instrument id.
+        id: u32,
+        /// The print; times are 0 in `compact`.
+        print: Print,
+    },
+    /// Trade totals that cover prints which were not listed.
+    Summary {
+        /// Instrument id.
+        id: u32,
+        /// Prints covered and not listed.
+        merged: u64,
+        /// Prints declared lost.
+        lost: u64,
+        /// Sum of quantities of what was merged or lost.
+        volume: i64,
+        /// First, high, low of what was missed, where known.
+        range: Option<PrintRange>,
+        /// Whether the range or the list has a hole.
+        partial: bool,
+        /// Whether it began a period (a snapshot).
+        first: bool,
+    },
+}
+
+/// A message as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Kind of its records.
+    pub kind: u8,
+    /// Slot.
+    pub slot: u8,
+    /// Time of the flush, µs, gateway's clock; `None` where the client cannot know it yet.
+    pub flush_us: Option<i64>,
+    /// Records in it.
+    pub records: u64,
+    /// A frame was lost before it: ask for repair.
+    pub gap: bool,
+}
+
+/// A symbol as `subscribed` or `added` names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Joined {
+    /// Instrument id.
+    pub id: u32,
+    /// Whether its prints tell who took.
+    pub has_aggressor: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Timing {
+    phase_us: i64,
+    tick_us: i64,
+    known_tick: Option<u64>,
+}
+
+/// The client's state.
+#[derive(Debug)]
+pub struct View {
+    form: Form,
+    sets: HashMap<(u8, u8), Vec<u32>>,
+    timing: [Timing; 16],
+    quotes: HashMap<u32, QuoteView>,
+    trades: HashMap<u32, TradeView>,
+    aggressors: HashMap<u32, bool>,
+    frame: u32,
+    accounts: [Account; 2],
+}
+
+/// Number of the channel `quote`.
+pub const QUOTE: u8 = 0;
+/// Number of the channel `trade`.
+pub const TRADE: u8 = 1;
+
+const NOTIONAL_MASK: u128 = (1 << 96) - 1;
+
+impl View {
+    /// An empty view of a form.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Self {
+            form,
+            sets: HashMap::new(),
+            timing: [Timing::default(); 16],
+            quotes: HashMap::new(),
+            trades: HashMap::new(),
+            aggressors: HashMap::new(),
+            frame: 0,
+            accounts: [Account::default(); 2],
+        }
+    }
+
+    /// `subscribed` or `added`: symbols joined a wire set. `interval_ms` 0 = raw.
+    pub fn joined(
+        &mut self,
+        channel: u8,
+        slot: u8,
+        interval_ms: u32,
+        phase_us: i64,
+        symbols: impl Iterator<Item = Joined>,
+    ) {
+        self.timed(slot, interval_ms, phase_us);
+        let set = self.sets.entry((channel, slot)).or_default();
+        for symbol in symbols {
+            set.push(symbol.id);
+            self.aggressors.insert(symbol.id, symbol.has_aggressor);
+        }
+        set.sort_unstable();
+        set.dedup();
+    }
+
+    fn timed(&mut self, slot: u8, interval_ms: u32, phase_us: i64) {
+        let timing = &mut self.timing[usize::from(slot & 15)];
+        timing.phase_us = phase_us;
+        timing.tick_us = i64::from(interval_ms.max(1)) * 1_000;
+    }
+
+    /// `unsubscribed`: symbols left a wire set; what is known of them is void.
+    pub fn left(&mut self, channel: u8, slot: u8, ids: &[u32]) {
+        if let Some(set) = self.sets.get_mut(&(channel, slot)) {
+            set.retain(|id| !ids.contains(id));
+        }
+        for id in ids {
+            if channel == QUOTE {
+                self.quotes.remove(id);
+            } else {
+                self.trades.remove(id);
+            }
+        }
+    }
+
+    /// `rate_set`: symbols of both channels moved to another slot; what is known of them stays.
+    pub fn moved(&mut self, from: u8, to: u8, interval_ms: u32, phase_us: i64, ids: &[u32]) {
+        self.timed(to, interval_ms, phase_us);
+        for channel in [QUOTE, TRADE] {
+            let Some(set) = self.sets.get_mut(&(channel, from)) else { continue };
+            let (moved, left): (Vec<u32>, Vec<u32>) = set.iter().partition(|id| ids.contains(id));
+            *set = left;
+            let set = self.sets.entry((channel, to)).or_default();
+            set.extend(moved);
+            set.sort_unstable();
+            set.dedup();
+        }
+    }
+
+    /// A heartbeat. True when a frame was lost: ask for repair.
+    pub fn heartbeat(&mut self, t_us: i64, last_frame: u32) -> bool {
+        for timing in self.timing.iter_mut().filter(|timing| timing.tick_us > 0) {
+            let tick = (t_us - timing.phase_us).div_euclid(timing.tick_us);
+            timing.known_tick = u64::try_from(tick).ok();
+        }
+        let lost = self.frame != last_frame;
+        self.frame = last_frame;
+        if lost {
+            self.suspect();
+        }
+        lost
+    }
+
+    /// Ignores deltas until full records come.
+    pub fn suspect(&mut self) {
+        self.quotes.values_mut().for_each(|quote| quote.based = false);
+        self.trades.values_mut().for_each(|trade| trade.based = false);
+    }
+
+    /// Takes one market-data message.
+    ///
+    /// # Errors
+    /// [`Damaged`]; every symbol is then suspect: ask for repair.
+    pub fn message(&mut self, bytes: &[u8], each: &mut impl FnMut(Update)) -> Result<Received, Damaged> {
+        let taken = match self.form {
+            Form::Compact => self.compact(bytes, each),
+            Form::Fixed => self.fixed(bytes, each),
+            Form::Json => self.json(bytes, each),
+        };
+        taken.inspect_err(|_| self.suspect())
+    }
+
+    /// A symbol's quote.
+    #[must_use]
+    pub fn quote(&self, id: u32) -> Option<&QuoteView> {
+        self.quotes.get(&id).filter(|quote| quote.based)
+    }
+
+    /// A symbol's trade totals.
+    #[must_use]
+    pub fn trade(&self, id: u32) -> Option<&TradeView> {
+        self.trades.get(&id).filter(|trade| trade.based)
+    }
+
+    /// Ids of a channel's wire sets.
+    pub fn ids(&self, channel: u8) -> impl Iterator<Item = u32> + '_ {
+        self.sets.iter().filter(move |(key, _)| key.0 == channel).flat_map(|(_, set)| set.iter().copied())
+    }
+
+    /// Counts of a channel.
+    #[must_use]
+    pub fn account(&self, channel: u8) -> Account {
+        self.accounts[usize::from(channel & 1)]
+    }
+
+    /// The last frame's number.
+    #[must_use]
+    pub fn last_frame(&self) -> u32 {
+        self.frame
+    }
+
+    fn held(&self, channel: u8, id: u32) -> Result<(), Damaged> {
+        let holds = self.sets.iter().any(|(key, set)| key.0 == channel && set.binary_search(&id).is_ok());
+        if holds { Ok(()) } else { Err(Damaged) }
+    }
+
+    /// Takes the next frame number; true when one was skipped.
+    fn follow(&mut self, frame: u32) -> bool {
+        let gap = frame != self.frame.wrapping_add(1);
+        self.frame = frame;
+        if gap {
+            self.suspect();
+        }
+        gap
+    }
+
+    fn compact(&mut self, bytes: &[u8], each: &mut impl FnMut(Update)) -> Result<Received, Damaged> {
+        let mut reader = Reader::new(bytes);
+        let head = Head::read(&mut reader)?;
+        let step = u32::from(head.counter).wrapping_sub(self.frame) & 15;
+        let next = self.frame.wrapping_add(if step == 0 { 16 } else { step });
+        let frame = head.whole.map_or(next, |whole| whole.1);
+        let gap = self.follow(frame);
+        let flush_us = self.flush_us(&head);
+        let channel = match head.kind {
+            0 | 1 => QUOTE,
+            2 | 7 => TRADE,
+            kind => return Ok(Received { kind, slot: head.slot, flush_us, records: 0, gap }),
+        };
+        let set = self.sets.remove(&(channel, head.slot)).ok_or(Damaged)?;
+        let records = self.compact_records(reader, &head, &set, each);
+        self.sets.insert((channel, head.slot), set);
+        Ok(Received { kind: head.kind, slot: head.slot, flush_us, records: records?, gap })
+    }
+
+    fn compact_records(
+        &mut self,
+        reader: Reader<'_>,
+        head: &Head,
+        set: &[u32],
+        each: &mut impl FnMut(Update),
+    ) -> Result<u64, Damaged> {
+        let mut items = Items::read(reader, head.gaps, set.len())?;
+        let mut records = 0;
+        while let Some(rank) = items.next_rank()? {
+            let (id, reader) = (set[rank], &mut items.records);
+            records += 1;
+            match head.kind {
+                0 => {
+                    let record = QuoteChange::read(reader)?;
+                    if let Some(update) = self.quote_delta(id, &record) {
+                        each(update);
+                    }
+                }
+                1 => {
+                    let full = QuoteFull::read(reader)?;
+                    let (epoch, total, lost) = (full.feed_epoch, full.ver, full.lost);
+                    let new =
+                        QuoteView { quote: full.quote, state: full.state, epoch, total, lost, based: true };
+                    let events = self.quote_full(id, new, u64::MAX);
+                    each(Update::Quote { id, events, full: true, ts_event: 0, ts_recv: 0 });
+                }
+                2 => self.compact_prints(id, reader, each)?,
+                _ => self.compact_totals(id, reader, each)?,
+            }
+        }
+        Ok(records)
+    }
+
+    /// The time of a flush from the tick's low byte and what is known of the slot.
+    fn flush_us(&mut self, head: &Head) -> Option<i64> {
+        let timing = self.timing.get_mut(usize::from(head.slot))?;
+        let tick = match head.whole {
+            Some((tick, _)) => tick,
+            None => {
+                let known = timing.known_tick?;
+                let step = i64::from(head.tick.wrapping_sub(crate::cursor::low_byte(known)).cast_signed());
+                known.checked_add_signed(step)?
+            }
+        };
+        timing.known_tick = Some(tick);
+        if let Some(ns) = head.time_ns {
+            return i64::try_from(ns / 1_000).ok();
+        }
+        let begun = i64::try_from(tick).ok()?.checked_mul(timing.tick_us)?;
+        Some(begun.checked_add(timing.phase_us)? + i64::from(head.lag_us?))
+    }
+
+    fn quote_delta(&mut self, id: u32, record: &QuoteChange) -> Option<Update> {
+        let view = self.quotes.get_mut(&id).filter(|view| view.based)?;
+        view.quote.bid = view.quote.bid.wrapping_add(record.bid);
+        view.quote.ask = view.quote.ask.wrapping_add(record.ask);
+        view.quote.bid_size = view.quote.bid_size.wrapping_add(record.bid_size);
+        view.quote.ask_size = view.quote.ask_size.wrapping_add(record.ask_size);
+        view.state = record.state.unwrap_or(view.state);
+        view.total += record.events;
+        self.accounts[0].cover(record.events, 0, record.events.min(1));
+        Some(Update::Quote { id, events: record.events, full: false, ts_event: 0, ts_recv: 0 })
+    }
+
+    /// Takes a quote with totals (mod `modulus` + 1); returns the events covered.
+    fn quote_full(&mut self, id: u32, new: QuoteView, modulus: u64) -> u64 {
+        let account = &mut self.accounts[0];
+        let old = self.quotes.insert(id, new);
+        let Some(old) = old.filter(|old| old.epoch == new.epoch) else {
+            account.periods += 1;
+            return 0;
+        };
+        let covered = new.total.wrapping_sub(old.total) & modulus;
+        let lost = new.lost.wrapping_sub(old.lost) & modulus;
+        if covered > modulus / 2 {
+            account.broken += 1;
+            return 0;
+        }
+        account.cover(covered, lost, covered.saturating_sub(lost).min(1));
+        covered
+    }
+
+    fn compact_prints(
+        &mut self,
+        id: u32,
+        reader: &mut Reader<'_>,
+        each: &mut impl FnMut(Update),
+    ) -> Result<(), Damaged> {
+        let told = self.aggressors.get(&id).copied().unwrap_or(false);
+        loop {
+            let (record, another) = PrintRecord::read(reader)?;
+            match (record, self.trades.get_mut(&id).filter(|view| view.based)) {
+                (PrintRecord::State(state), Some(view)) => view.state = state,
+                (PrintRecord::Print(change), Some(view)) => {
+                    let print = next_print(&view.last, told, change);
+                    view.add(&print);
+                    self.accounts[1].cover(1, 0, 1);
+                    each(Update::Print { id, print });
+                }
+                _ => {}
+            }
+            if !another {
+                return Ok(());
+            }
+        }
+    }
+
+    fn compact_totals(
+        &mut self,
+        id: u32,
+        reader: &mut Reader<'_>,
+        each: &mut impl FnMut(Update),
+    ) -> Result<(), Damaged> {
+        let full = TradeFull::read(reader)?;
+        let told = self.aggressors.get(&id).copied().unwrap_or(false);
+        let last = Print { price: full.price, qty: full.qty, trade_id: full.trade_id, ..Print::default() };
+        let new = TradeView {
+            last,
+            state: full.state,
+            epoch: full.feed_epoch,
+            total: full.tc,
+            lost: full.lost,
+            volume: full.volume,
+            buy_volume: full.buy_volume,
+            notional: modular(full.notional),
+            based: true,
+            listable: 0,
+        };
+        let mut before = last;
+        let mut listed = Listed::default();
+        let based = self.trades.get(&id).is_some_and(|old| old.epoch == new.epoch);
+        for _ in 0..full.listed {
+            if let (PrintRecord::Print(change), _) = PrintRecord::read(reader)? {
+                before = next_print(&before, told, change);
+                listed.add(&before);
+                if based {
+                    each(Update::Print { id, print: before });
+                }
+            }
+        }
+        let Trailer { range, partial } = Trailer::read(reader, full.price)?;
+        each(self.trade_full(id, new, u64::MAX, listed, range, partial));
+        Ok(())
+    }
+
+    /// Takes trade totals, of which `listed` prints are or will be told one by one.
+    fn trade_full(
+        &mut self,
+        id: u32,
+        new: TradeView,
+        modulus: u64,
+        listed: Listed,
+        range: Option<PrintRange>,
+        partial: bool,
+    ) -> Update {
+        let account = &mut self.accounts[1];
+        let old = self.trades.insert(id, new).filter(|old| old.epoch == new.epoch);
+        let Some(old) = old else {
+            account.periods += 1;
+            return Update::Summary { id, merged: 0, lost: 0, volume: 0, range: None, partial, first: true };
+        };
+        let covered = new.total.wrapping_sub(old.total) & modulus;
+        let lost = new.lost.wrapping_sub(old.lost) & modulus;
+        if covered > modulus / 2 {
+            account.broken += 1;
+        }
+        account.cover(covered, lost, listed.count);
+        let merged = covered.saturating_sub(lost + listed.count);
+        let volume = new.volume.wrapping_sub(old.volume).wrapping_sub(listed.volume);
+        let notional = new.notional.wrapping_sub(old.notional).wrapping_sub(listed.notional) & NOTIONAL_MASK;
+        if merged == 0 && lost == 0 && (volume != 0 || notional != 0) {
+            account.broken += 1;
+        }
+        if let Some(view) = self.trades.get_mut(&id) {
+            view.listable = merged;
+        }
+        Update::Summary { id, merged, lost, volume, range, partial, first: false }
+    }
+
+    /// Takes a print told one by one; `listed` = the totals before it hold it already.
+    fn print(&mut self, id: u32, print: Print, listed: bool, each: &mut impl FnMut(Update)) {
+        let Some(view) = self.trades.get_mut(&id).filter(|view| view.based) else { return };
+        let account = &mut self.accounts[1];
+        if !listed {
+            view.add(&print);
+            account.cover(1, 0, 1);
+        } else if view.listable > 0 {
+            view.listable -= 1;
+            account.merged -= 1;
+            account.delivered += 1;
+        } else {
+            return; // from before the period
+        }
+        each(Update::Print { id, print });
+    }
+}
+
+/// Sums of listed prints.
+#[derive(Debug, Clone, Copy, Default)]
+struct Listed {
+    count: u64,
+    volume: i64,
+    notional: u128,
+}
+
+impl Listed {
+    fn add(&mut self, print: &Print) {
+        self.count += 1;
+        self.volume = self.volume.wrapping_add(print.qty);
+        self.notional = self.notional.wrapping_add(notional(print));
+    }
+}
+
+fn notional(print: &Print) -> u128 {
+    modular(i128::from(print.price) * i128::from(print.qty))
+}
+
+#[expect(clippy::cast_sign_loss, reason = "the notional is kept mod 2^96")]
+const fn modular(notional: i128) -> u128 {
+    notional as u128 & NOTIONAL_MASK
+}
+
+fn next_print(last: &Print, told: bool, change: PrintChange) -> Print {
+    let aggressor = match (told, change.sell) {
+        (false, _) => Aggressor::None,
+        (true, true) => Aggressor::Sell,
+        (true, false) => Aggressor::Buy,
+    };
+    Print {
+        price: last.price.wrapping_add(change.price),
+        qty: change.qty.unwrap_or(last.qty),
+        trade_id: last.trade_id.wrapping_add_signed(change.id_gap).wrapping_add(1),
+        aggressor,
+        ts_event: 0,
+        ts_recv: 0,
+    }
+}
+
+impl TradeView {
+    fn add(&mut self, print: &Print) {
+        self.total += 1;
+        self.volume = self.volume.wrapping_add(print.qty);
+        if print.aggressor == Aggressor::Buy {
+            self.buy_volume = self.buy_volume.wrapping_add(print.qty);
+        }
+        self.notional = self.notional.wrapping_add(notional(print)) & NOTIONAL_MASK;
+        self.last = *print;
+    }
+}
