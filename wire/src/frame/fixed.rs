@@ -2,8 +2,6 @@
 //!
 //! Made for `numpy.frombuffer`: the header says the record size, so that an old reader skips fields it does not know.
 
-pub mod decode;
-
 use crate::frame::{Kind, Print, PrintRange, QuoteImage, TradeImage};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

@@ -2,8 +2,6 @@
 //!
 //! Elements are shared bytes, like the records of the other forms; the envelope is the session's.
 
-pub mod decode;
-
 use crate::frame::{Kind, Print, PrintRange, QuoteImage, State, TradeImage};
 use crate::instrument::Instrument;
 use crate::tick::Aggressor;
