@@ -57,6 +57,7 @@ function paint(now: number): void {
     state.ordersChanged = true;
   }
   const chosen = state.selected?.instrument.symbol ?? '';
+  if (slow) watch.refilter();
   if (slow || state.dirty.size > 0) watch.paint(slow);
   if (slow || state.dirty.has(chosen)) {
     symbol.paint();

@@ -3,12 +3,12 @@
 import { change, decimal, group, shown, type Instrument } from '../sdk/index.js';
 import { attr, byId, clock, make, put, setGlyph, span } from './dom.js';
 import { STATES, type PageState, type TapeRow } from './state.js';
-import { split } from './watch.js';
+import { split, tone } from './watch.js';
 
 const TONES = ['up', 'm', 'warn', 'halt'];
 
 export class SymbolPanel {
-  private readonly panel = document.querySelector('.s.panel') as HTMLElement;
+  private readonly panel = document.querySelector('.sel') as HTMLElement;
   private readonly venue = make('i');
   private readonly name = document.createTextNode('–');
   private readonly tape: HTMLTableRowElement[] = [];
@@ -37,16 +37,16 @@ export class SymbolPanel {
     const traded = trade.tc > 0;
     put(byId('slast'), traded ? price(trade.lastPrice) : '–');
     const changed = byId('schg');
-    const moved = traded && row.first !== 0 ? trade.lastPrice - row.first : 0;
-    put(changed, traded && row.first !== 0 && state < 2 ? change(trade.lastPrice, row.first) : '');
-    changed.className = `b ${moved < 0 ? 'dn' : moved > 0 ? 'up' : 's'}`;
+    const text = traded && row.first !== 0 && state < 2 ? change(trade.lastPrice, row.first) : '';
+    put(changed, text);
+    changed.className = `b ${tone(text)}`;
     const both = quote.bidSize > 0 && quote.askSize > 0;
     put(byId('sbid'), quote.bidSize > 0 ? price(quote.bid) : '–');
     put(byId('sbidq'), quote.bidSize > 0 ? qty(quote.bidSize) : '–');
     put(byId('sask'), quote.askSize > 0 ? price(quote.ask) : '–');
     put(byId('saskq'), quote.askSize > 0 ? qty(quote.askSize) : '–');
     put(byId('sspread'), both ? price(quote.ask - quote.bid) : '–');
-    put(byId('sproof'), state < 2 ? `moved ${span(performance.now() - instrument.changedAt)} ago` : 'not proven');
+    put(byId('sproof'), state < 2 ? `${span(performance.now() - instrument.changedAt)} ago` : 'not proven');
     this.facts(instrument, traded);
     this.rows(row.tape, instrument);
   }

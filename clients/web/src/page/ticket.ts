@@ -106,7 +106,7 @@ export class Ticket {
     this.edited = false;
     this.qty.value = decimal(Math.max(lot, tenth), info.qty_exponent);
     put(byId('tsym'), instrument.symbol);
-    put(byId('tlot'), `lot ${trimmed(info.lot_size)} · tick ${trimmed(info.tick_size)}`);
+    put(byId('tlot'), `lot ${trimmed(info.lot_size)}`);
     this.propose();
   }
 

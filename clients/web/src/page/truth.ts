@@ -111,7 +111,7 @@ export class TruthBar {
     const durable = byId('durable');
     durable.hidden = durability === '';
     const good = /^(durable|always|sync_always|proven)$/.test(durability);
-    durable.className = good ? 'tb hide3' : 'tb hide3 on';
+    durable.className = good ? 'tb hide3' : 'tb on';
     put(durable, good ? 'Order log synced' : `Order log: ${durability.replaceAll('_', ' ')}`);
   }
 }

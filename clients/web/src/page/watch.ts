@@ -173,6 +173,12 @@ export class WatchList {
     }
   }
 
+  /** With a filter on, symbols enter and leave it as their states change. */
+  refilter(): void {
+    if (this.filter < 0) return;
+    this.refresh();
+  }
+
   /** Paints visible rows: the dirty ones, or all for their ages. */
   paint(all: boolean): void {
     for (const pooled of this.pool) {
@@ -199,9 +205,9 @@ export class WatchList {
     put(askSize, seen && quote.askSize > 0 ? shown(quote.askSize, info.qty_exponent) : '–');
     put(last, trade.tc > 0 ? shown(trade.lastPrice, info.price_exponent) : '–');
     if (trade.tc > 0 && row.first === 0) row.first = trade.lastPrice;
-    const moved = trade.tc > 0 ? trade.lastPrice - row.first : 0;
     put(changed, trade.tc > 0 && row.first !== 0 ? change(trade.lastPrice, row.first) : '–');
-    changed.className = `n d ${moved < 0 ? 'dn' : moved > 0 ? 'up' : 's'}`;
+    const look = `n d ${tone(changed.textContent ?? '')}`;
+    if (changed.className !== look) changed.className = look;
     put(age, span(performance.now() - instrument.changedAt));
     put(events, `×${quote.events}`);
     if (state === STATE.stale) put(pooled.age, `STALE ${span(this.state.stateAge(instrument))}`);
@@ -212,6 +218,11 @@ export class WatchList {
     }
     pooled.last = trade.lastPrice;
   }
+}
+
+/** Colour of a change by its sign; the sign itself is in the text. */
+export function tone(text: string): string {
+  return text.startsWith('+') ? 'up' : text.startsWith('\u2212') ? 'dn' : 's';
 }
 
 /** Name and venue of a symbol. */

@@ -79,6 +79,6 @@ export function change(now: number, then: number): string {
   if (then === 0) return '–';
   const hundredths = Math.round(((now - then) / Math.abs(then)) * 10_000);
   const digits = Math.abs(hundredths).toString().padStart(3, '0');
-  const sign = hundredths < 0 ? MINUS : '+';
+  const sign = hundredths < 0 ? MINUS : hundredths > 0 ? '+' : '';
   return `${sign}${group(digits.slice(0, -2))}.${digits.slice(-2)} %`;
 }

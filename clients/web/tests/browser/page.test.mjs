@@ -1,0 +1,110 @@
+// The page against a scripted gateway: states which a healthy stack does not show.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { open, OUT } from '../support/browser.mjs';
+import { scripted } from '../support/scripted.mjs';
+
+const text = (page, selector) => page.locator(selector).textContent();
+
+/** Waits until a text of the page passes a check. */
+async function until(page, selector, check, what) {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const now = await text(page, selector);
+    if (check(now)) return now;
+    assert.ok(Date.now() < deadline, `${what}: ${selector} is ${now}`);
+    await page.waitForFunction(([s, old]) => document.querySelector(s)?.textContent !== old, [selector, now], { timeout: 15_000 });
+  }
+}
+
+test('states are shown by shape, word and count, and a filter shows only them', async () => {
+  const gateway = await scripted({ symbols: 300 });
+  gateway.rows[4].state = 2;
+  gateway.rows[9].state = 3;
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);
+  try {
+    await until(page, '#cnt', (now) => now === '300 symbols', 'all symbols');
+    await until(page, '#n2', (now) => now === '1', 'one is stale');
+    await until(page, '#n3', (now) => now === '1', 'one is halted');
+    await page.click('.truth [data-f="2"]');
+    await until(page, '#cnt', (now) => now === '1 of 300', 'filtered');
+    await until(page, '.r[data-s="2"] .age', (now) => now.startsWith('STALE'), 'age instead of change');
+    await page.click('.truth [data-f="2"]');
+    await page.fill('#q', 'ZZZ*');
+    await until(page, '.wl .empty', (now) => now.includes('ZZZ*'), 'an empty line says why');
+    await page.fill('#q', '');
+    const nodes = await page.locator('.r').count();
+    assert.ok(nodes < 80, `rows are virtual: ${nodes} nodes for 300 symbols`);
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
+
+test('nothing is green without a link, and the page comes back by itself', async () => {
+  const gateway = await scripted({ symbols: 30 });
+  const allow = (line) => line.includes('WebSocket') || line.includes('ERR_');
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`, { allow });
+  try {
+    await until(page, '#n0', (now) => Number(now) > 0, 'some are live');
+    const { port } = gateway;
+    await gateway.stop();
+    await until(page, '#n2', (now) => now === '30', 'all are stale');
+    assert.equal(await text(page, '#n0'), '0');
+    assert.equal(await page.locator('#bn').isVisible(), true);
+    assert.equal(await page.locator('#go').isDisabled(), true);
+    assert.equal(await page.locator('.r[data-s="0"]').count(), 0);
+    await page.screenshot({ path: `${OUT}link-lost.png` });
+    const again = await scripted({ symbols: 30, port });
+    await until(page, '#n0', (now) => Number(now) > 0, 'live again');
+    assert.equal(await page.locator('#bn').isVisible(), false);
+    await again.stop();
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+  }
+});
+
+test('an order without an answer is unknown until it is asked for', async () => {
+  const gateway = await scripted({ symbols: 10, answerOrders: false });
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);
+  try {
+    await page.locator('#go:enabled').click();
+    await until(page, '#tp tbody tr .tag', (now) => now === 'Unknown', 'the order is unknown');
+    await until(page, '#unknown', (now) => now.startsWith('1'), 'the truth bar says so');
+    await page.click('#tp button[data-kind=ask]');
+    await until(page, '#tp tbody tr .tag', (now) => now === 'Never will be', 'its fate is definite');
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
+
+test('it works at 360 px, without a scroll sideways, and by keyboard', async () => {
+  const gateway = await scripted({ symbols: 40 });
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`, { width: 360, height: 780 });
+  try {
+    for (const view of ['watch', 'symbol', 'trade', 'orders']) {
+      await page.click(`.mob [data-v=${view}]`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.equal(wide, 360, view);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await until(page, '#tsym', (now) => now !== '', 'a symbol is chosen');
+    const before = await text(page, '#tsym');
+    await page.keyboard.press('ArrowDown');
+    await until(page, '#tsym', (now) => now !== before, 'the next symbol');
+    await page.keyboard.press('s');
+    await page.keyboard.press('Control+Enter');
+    await until(page, '#tp tbody tr td:nth-child(3)', (now) => now.startsWith('Sell'), 'a sell order was sent');
+    await page.keyboard.press('t');
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
