@@ -323,6 +323,20 @@ impl<S: Socket> Engine<S> {
         self.outboxes.iter().flatten().map(Outbox::symbols).sum()
     }
 
+    /// Shards that somebody holds symbols of, as bits. Cost: all sessions.
+    #[must_use]
+    pub fn shards_wanted(&self) -> u64 {
+        let told = self.outboxes.iter().flatten().map(|outbox| outbox.shards);
+        told.fold(0, |all, shards| all | shards) | self.shards_waiting()
+    }
+
+    /// Shards of symbols that are still to be told.
+    fn shards_waiting(&self) -> u64 {
+        let joins = self.outboxes.iter().flatten().flat_map(Outbox::joins);
+        let shards = joins.flat_map(|join| &join.ids).filter_map(|id| self.directory.shard(*id));
+        shards.fold(0, |all, shard| all | 1 << shard)
+    }
+
     /// What was sent.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -431,6 +445,14 @@ impl<S: Socket> Engine<S> {
         if !self.patterns.iter().any(known) {
             self.patterns.push(Pattern { session, channel, slot, text: text.to_owned(), head });
         }
+    }
+
+    /// Whether a session holds a wildcard.
+    #[must_use]
+    pub fn remembers(&self, session: u32, channel: Channel, text: &str) -> bool {
+        self.patterns
+            .iter()
+            .any(|pattern| pattern.session == session && pattern.channel == channel && pattern.text == text)
     }
 
     /// Forgets a wildcard.

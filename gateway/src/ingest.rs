@@ -167,6 +167,13 @@ impl Ingest {
         self.shards.iter_mut().for_each(|shard| shard.reader.suspect());
     }
 
+    /// A shard was not followed until now: it asks anew.
+    pub fn suspect_shard(&mut self, shard: u16) {
+        if let Some(shard) = self.shards.get_mut(usize::from(shard)) {
+            shard.reader.suspect();
+        }
+    }
+
     /// Judges the freshness of every symbol of every shard. Call it at least every 50 ms.
     pub fn judge(&mut self, now_us: i64, table: &mut Table, touched: &mut Bits) {
         for shard in 0..u16::try_from(self.shards.len()).unwrap_or(0) {

@@ -1,0 +1,163 @@
+//! What the gateway is told at its start: flags first, then the environment. The only file that reads either.
+
+use clap::{Parser, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use wire::order::AccountId;
+
+/// Conflates market data from NATS for WebSocket clients and carries their orders.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gateway", version, about, max_term_width = 100)]
+pub struct Config {
+    /// Address of nats-server.
+    #[arg(long, env = "TICKGATE_NATS", default_value = "nats://127.0.0.1:4222", value_name = "URL")]
+    pub nats: String,
+
+    /// Address to serve HTTP and WebSocket on; port 0 takes a free one and prints it.
+    #[arg(long, env = "TICKGATE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+
+    /// Shards of market data; the same for all services.
+    #[arg(long, env = "TICKGATE_SHARDS", default_value_t = wire::SHARDS_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(wire::SHARDS_MAX)))]
+    pub shards: u16,
+
+    /// Partitions of orders; the same for all services.
+    #[arg(long, env = "TICKGATE_PARTITIONS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub partitions: u16,
+
+    /// Accounts that a hello may name without proof. Development only: refused unless `--listen` is loopback.
+    #[arg(long, env = "TICKGATE_DEMO_ACCOUNTS", value_delimiter = ',', value_name = "A1,A2,…", value_parser = account)]
+    pub demo_accounts: Vec<AccountId>,
+
+    /// Limits per account: `default` 100 orders a second, `bench` 50,000.
+    #[arg(long, env = "TICKGATE_LIMITS", default_value = "default")]
+    pub limits: LimitSet,
+
+    /// Most sockets at a time; the next is answered 503.
+    #[arg(long, env = "TICKGATE_SESSIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub sessions_max: u32,
+
+    /// Most unsent bytes of reports and order replies of a session; beyond it the session is closed.
+    #[arg(long, env = "TICKGATE_REPORT_BYTES_MAX", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(4_096..=1 << 28))]
+    pub report_bytes_max: u32,
+
+    /// Without proof for longer than this a symbol is STALE, in milliseconds.
+    #[arg(long, env = "TICKGATE_STALE_AFTER_MS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(200..=60_000))]
+    pub stale_after_ms: u32,
+
+    /// Unchanged for longer than this a symbol is QUIET, in milliseconds.
+    #[arg(long, env = "TICKGATE_QUIET_AFTER_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=600_000))]
+    pub quiet_after_ms: u32,
+
+    /// Folder of the page; without it `/` says that there is none.
+    #[arg(long, env = "TICKGATE_PAGE_DIR", value_name = "DIR")]
+    pub page_dir: Option<PathBuf>,
+
+    /// Adds the route `/echo` for conformance tests of the socket code.
+    #[arg(long)]
+    pub socket_echo: bool,
+
+    /// What to log: `error`, `warn`, `info`, `debug`, or per module.
+    #[arg(long, env = "TICKGATE_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// A set of limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LimitSet {
+    /// For service.
+    Default,
+    /// For load tests on loopback.
+    Bench,
+}
+
+impl LimitSet {
+    /// Orders that an account may send in a second.
+    #[must_use]
+    pub const fn orders_per_s(self) -> u32 {
+        match self {
+            Self::Default => 100,
+            Self::Bench => 50_000,
+        }
+    }
+
+    /// Requests other than orders that a session may send in a second.
+    #[must_use]
+    pub const fn requests_per_s(self) -> u32 {
+        match self {
+            Self::Default => 400,
+            Self::Bench => 100_000,
+        }
+    }
+}
+
+impl Config {
+    /// What the process was told.
+    ///
+    /// # Errors
+    /// The message for the user, help included where it was asked for.
+    pub fn from_process() -> Result<Self, clap::Error> {
+        let config = Self::try_parse()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what no single flag can tell.
+    ///
+    /// # Errors
+    /// The message for the user.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        let refuse = |text: &str| {
+            let mut command = <Self as clap::CommandFactory>::command();
+            Err(command.error(clap::error::ErrorKind::ValueValidation, text))
+        };
+        if !self.demo_accounts.is_empty() && !self.listen.ip().is_loopback() {
+            return refuse("--demo-accounts is for development: --listen must be a loopback address");
+        }
+        if self.limits == LimitSet::Bench && !self.listen.ip().is_loopback() {
+            return refuse("--limits bench is for load tests: --listen must be a loopback address");
+        }
+        if let Some(dir) = &self.page_dir
+            && !dir.is_dir()
+        {
+            return refuse(&format!("--page-dir: no such folder: {}", dir.display()));
+        }
+        Ok(())
+    }
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::new(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Result<Config, clap::Error> {
+        let config = Config::try_parse_from(std::iter::once("gateway").chain(flags.iter().copied()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn unknown_and_impossible_settings_are_refused() {
+        for flags in [
+            &["--colour"][..],
+            &["--shards", "0"],
+            &["--shards", "65"],
+            &["--listen", "nowhere"],
+            &["--demo-accounts", "A 1"],
+            &["--demo-accounts", "A1", "--listen", "0.0.0.0:80"],
+            &["--limits", "bench", "--listen", "0.0.0.0:80"],
+            &["--limits", "none"],
+            &["--page-dir", "/no/such/folder"],
+        ] {
+            assert!(parse(flags).is_err(), "{flags:?}");
+        }
+        let config = parse(&["--demo-accounts", "A1,A2", "--limits", "bench"]).unwrap();
+        assert_eq!(config.demo_accounts, ["A1", "A2"].map(|name| AccountId::new(name).unwrap()));
+        assert_eq!(config.limits.orders_per_s(), 50_000);
+    }
+}

@@ -1,0 +1,323 @@
+//! `subscribe`, `unsubscribe`, `set_rate`.
+
+use super::{Desk, channel};
+use crate::bits::Bits;
+use crate::lane::Channel;
+use crate::outbox::{Join, Outbox, Socket};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::control::reply::{RateSet, Rejected, Unsubscribed, text};
+use wire::control::{Names, Selection, SetRate, Subscribe};
+use wire::error::ErrorCode;
+use wire::instrument::{InstrumentId, matches};
+use wire::{RATES_MS, SESSION_SYMBOLS_MAX};
+
+/// A held symbol and the slot that it is in.
+type Held = (u8, InstrumentId);
+
+fn other(channel: Channel) -> Channel {
+    match channel {
+        Channel::Quote => Channel::Trade,
+        Channel::Trade => Channel::Quote,
+    }
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.contains('*')
+}
+
+/// Index of an interval in the offered rates; the decoder let only those through.
+fn class_of(interval_ms: u32) -> usize {
+    RATES_MS.iter().position(|rate| *rate == interval_ms).unwrap_or(0)
+}
+
+/// JSON members of a list of refused items, with a leading comma.
+fn rejected_tail(rejected: &[Rejected]) -> String {
+    let list = serde_json::to_string(rejected).unwrap_or_else(|_| "[]".to_owned());
+    format!(",\"rejected\":{list},\"more\":false")
+}
+
+impl<S: Socket> Desk<'_, S> {
+    fn outbox(&self) -> Option<&Outbox<S>> {
+        self.engine.outbox(self.client.session)
+    }
+
+    /// Interval in force of a held symbol.
+    fn interval_of(&self, slot: u8) -> Option<u32> {
+        let class = self.outbox()?.slots.get(usize::from(slot))?.class;
+        RATES_MS.get(class).copied()
+    }
+
+    /// JSON members that begin `subscribed` and `added`.
+    fn join_head(&self, op: &str, id: Option<u64>, channel: Channel, slot: u8, interval_ms: u32) -> String {
+        let phase_us = self.engine.phase_us(self.client.session, slot);
+        let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
+        format!(
+            "\"op\":\"{op}\",{id}\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{interval_ms},\
+             \"phase_us\":{phase_us},\"stale_after_ms\":{},\"quiet_after_ms\":{}",
+            channel.name(),
+            self.terms.stale_after_ms,
+            self.terms.quiet_after_ms,
+        )
+    }
+
+    pub(super) fn subscribe(&mut self, id: Option<u64>, asked: &Subscribe<'_>) {
+        let channel = channel(asked.channel);
+        let mut rejected = Vec::new();
+        let mut ids = BTreeSet::new();
+        let mut patterns = Vec::new();
+        for name in &asked.symbols.0 {
+            if is_pattern(name) {
+                let matching: Vec<InstrumentId> = self.engine.directory.matching(name).collect();
+                if matching.is_empty() {
+                    rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
+                    continue;
+                }
+                patterns.push(*name);
+                for instrument in matching {
+                    self.take(channel, instrument, asked.interval_ms, None, &mut ids, &mut rejected);
+                }
+            } else if let Some(instrument) = self.engine.directory.find(name) {
+                self.take(channel, instrument, asked.interval_ms, Some(name), &mut ids, &mut rejected);
+            } else {
+                rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
+            }
+        }
+        let nothing = ids.is_empty() && patterns.is_empty();
+        let class = class_of(asked.interval_ms);
+        let session = self.client.session;
+        let slot = if nothing { None } else { self.engine.slot(session, class, self.now_us) };
+        let Some(slot) = slot else {
+            let refused = ids.iter().filter_map(|id| self.engine.directory.instrument(*id));
+            let more = refused.map(|gone| Rejected::new(&gone.symbol, ErrorCode::TooManySlots, None));
+            rejected.extend(more);
+            return self.subscribed_nothing(id, channel, asked.interval_ms, &rejected);
+        };
+        for pattern in patterns {
+            let head = self.join_head("added", None, channel, slot, asked.interval_ms);
+            self.engine.remember(session, channel, slot, pattern, head);
+        }
+        let head = self.join_head("subscribed", id, channel, slot, asked.interval_ms);
+        let join =
+            Join { head, tail: rejected_tail(&rejected), channel, slot, ids: ids.into_iter().collect() };
+        self.engine.join(session, join, self.now_us);
+    }
+
+    fn subscribed_nothing(
+        &mut self,
+        id: Option<u64>,
+        channel: Channel,
+        interval_ms: u32,
+        rejected: &[Rejected],
+    ) {
+        let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
+        self.answer(&format!(
+            "{{\"op\":\"subscribed\",{id}\"channel\":\"{}\",\"slot\":null,\"interval_ms\":{interval_ms},\
+             \"stale_after_ms\":{},\"quiet_after_ms\":{},\"symbols\":[]{}}}",
+            channel.name(),
+            self.terms.stale_after_ms,
+            self.terms.quiet_after_ms,
+            rejected_tail(rejected),
+        ));
+    }
+
+    /// Takes one instrument into a subscription, or says why not. `name` is the exact name that asked for it; none
+    /// when a pattern did, for which what is held already is silently fine.
+    fn take(
+        &self,
+        channel: Channel,
+        instrument: InstrumentId,
+        interval_ms: u32,
+        name: Option<&str>,
+        ids: &mut BTreeSet<InstrumentId>,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        let Some(outbox) = self.outbox() else { return };
+        let symbol =
+            || self.engine.directory.instrument(instrument).map_or("", |known| known.symbol.as_str());
+        if let Some(slot) = outbox.slot_of(channel, instrument) {
+            if let Some(name) = name {
+                let interval = self.interval_of(slot);
+                rejected.push(Rejected::new(name, ErrorCode::AlreadySubscribed, interval));
+            }
+            return;
+        }
+        let beside = outbox.slot_of(other(channel), instrument).and_then(|slot| self.interval_of(slot));
+        if beside.is_some_and(|held| held != interval_ms) {
+            rejected.push(Rejected::new(symbol(), ErrorCode::IntervalConflict, beside));
+        } else if outbox.symbols() + ids.len() >= SESSION_SYMBOLS_MAX && !ids.contains(&instrument) {
+            rejected.push(Rejected::new(symbol(), ErrorCode::TooManySymbols, None));
+        } else if !ids.insert(instrument)
+            && let Some(name) = name
+        {
+            rejected.push(Rejected::new(name, ErrorCode::AlreadySubscribed, Some(interval_ms)));
+        }
+    }
+
+    /// What of `names` the session holds in a channel, told or still to be told.
+    pub(super) fn held(&self, channel: Channel, names: &Names<'_>) -> (Vec<Held>, Vec<Rejected>) {
+        let (mut held, mut rejected) = (BTreeMap::new(), Vec::new());
+        let Some(outbox) = self.outbox() else { return (Vec::new(), rejected) };
+        for name in &names.0 {
+            let before = held.len();
+            if is_pattern(name) {
+                for (slot, id) in all_held(outbox, channel) {
+                    let known = self.engine.directory.instrument(id);
+                    if known.is_some_and(|known| matches(name, &known.symbol)) {
+                        held.insert(id, slot);
+                    }
+                }
+                if held.len() == before && !self.engine.remembers(self.client.session, channel, name) {
+                    rejected.push(Rejected::new(name, ErrorCode::NotSubscribed, None));
+                }
+                continue;
+            }
+            let found = self.engine.directory.find(name);
+            match found.and_then(|id| Some((id, outbox.slot_of(channel, id)?))) {
+                Some((id, slot)) => {
+                    held.insert(id, slot);
+                }
+                None => {
+                    let code =
+                        if found.is_some() { ErrorCode::NotSubscribed } else { ErrorCode::UnknownSymbol };
+                    rejected.push(Rejected::new(name, code, None));
+                }
+            }
+        }
+        (held.into_iter().map(|(id, slot)| (slot, id)).collect(), rejected)
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: Option<u64>, asked: &Selection<'_>) {
+        let channel = channel(asked.channel);
+        let (held, mut rejected) = self.held(channel, &asked.symbols);
+        let session = self.client.session;
+        for name in asked.symbols.0.iter().filter(|name| is_pattern(name)) {
+            self.engine.forget(session, channel, name);
+        }
+        let groups = by_slot(&held);
+        let mut left = groups.len();
+        for (slot, ids) in &groups {
+            left -= 1;
+            self.engine.leave(session, channel, *slot, &bits(ids));
+            let part = Unsubscribed {
+                id,
+                channel: channel.name(),
+                slot: Some(*slot),
+                ids: ids.iter().map(|id| id.0).collect(),
+                rejected: if left == 0 { std::mem::take(&mut rejected) } else { Vec::new() },
+                more: left > 0,
+            };
+            self.answer(&text("unsubscribed", &part));
+        }
+        if groups.is_empty() {
+            let part = Unsubscribed {
+                id,
+                channel: channel.name(),
+                slot: None,
+                ids: Vec::new(),
+                rejected,
+                more: false,
+            };
+            self.answer(&text("unsubscribed", &part));
+        }
+    }
+
+    pub(super) fn set_rate(&mut self, id: Option<u64>, asked: &SetRate<'_>) {
+        let channel = channel(asked.channel);
+        let (mut held, mut rejected) = self.held(channel, &asked.symbols);
+        let session = self.client.session;
+        held.retain(|(slot, id)| {
+            // What is not told yet has no place in a wire set that it could leave.
+            let told = self.outbox().is_some_and(|outbox| is_told(outbox, *slot, *id));
+            if !told && let Some(known) = self.engine.directory.instrument(*id) {
+                rejected.push(Rejected::new(&known.symbol, ErrorCode::TooOften, self.interval_of(*slot)));
+            }
+            told
+        });
+        let groups = by_slot(&held);
+        let to = if groups.is_empty() {
+            None
+        } else {
+            self.engine.slot(session, class_of(asked.interval_ms), self.now_us)
+        };
+        let Some(to) = to else {
+            let refused = held.iter().filter_map(|(_, id)| self.engine.directory.instrument(*id));
+            let more = refused.map(|gone| Rejected::new(&gone.symbol, ErrorCode::TooManySlots, None));
+            rejected.extend(more);
+            let part = self.rate_set(id, Vec::new(), (None, None), asked.interval_ms, (&[], rejected), false);
+            return self.answer(&text("rate_set", &part));
+        };
+        let mut left = groups.len();
+        for (from, ids) in &groups {
+            left -= 1;
+            let moved = bits(ids);
+            let channels = self.channels_held(*from, &moved);
+            self.engine.move_rate(session, *from, to, &moved, self.now_us);
+            let rejected = if left == 0 { std::mem::take(&mut rejected) } else { Vec::new() };
+            let slots = (Some(*from), Some(to));
+            let part = self.rate_set(id, channels, slots, asked.interval_ms, (ids, rejected), left > 0);
+            self.answer(&text("rate_set", &part));
+        }
+    }
+
+    fn rate_set(
+        &self,
+        id: Option<u64>,
+        channels: Vec<&'static str>,
+        (from_slot, slot): (Option<u8>, Option<u8>),
+        interval_ms: u32,
+        (ids, rejected): (&[InstrumentId], Vec<Rejected>),
+        more: bool,
+    ) -> RateSet {
+        let phase_us = slot.map_or(0, |slot| self.engine.phase_us(self.client.session, slot));
+        RateSet {
+            id,
+            channels,
+            from_slot,
+            slot,
+            interval_ms,
+            phase_us: u32::try_from(phase_us).unwrap_or(0),
+            ids: ids.iter().map(|id| id.0).collect(),
+            rejected,
+            more,
+        }
+    }
+
+    /// Channels in which a slot holds any of these.
+    fn channels_held(&self, slot: u8, ids: &Bits) -> Vec<&'static str> {
+        let Some(slot) = self.outbox().and_then(|outbox| outbox.slots.get(usize::from(slot))) else {
+            return Vec::new();
+        };
+        let holds = |channel: &Channel| slot.subs[*channel as usize].iter().any(|id| ids.contains(id));
+        Channel::ALL.into_iter().filter(holds).map(Channel::name).collect()
+    }
+}
+
+fn is_told<S: Socket>(outbox: &Outbox<S>, slot: u8, id: InstrumentId) -> bool {
+    outbox.slots.get(usize::from(slot)).is_some_and(|slot| slot.subs.iter().any(|set| set.contains(id)))
+        && !outbox.joins().iter().any(|join| join.ids.contains(&id))
+}
+
+fn all_held<S: Socket>(outbox: &Outbox<S>, channel: Channel) -> Vec<Held> {
+    let numbered = outbox.slots.iter().zip(0_u8..);
+    let told =
+        numbered.flat_map(|(slot, number)| slot.subs[channel as usize].iter().map(move |id| (number, id)));
+    let waiting = outbox.joins().iter().filter(|join| join.channel == channel);
+    let waiting = waiting.flat_map(|join| join.ids.iter().map(move |id| (join.slot, *id)));
+    told.chain(waiting).collect()
+}
+
+fn by_slot(held: &[Held]) -> BTreeMap<u8, Vec<InstrumentId>> {
+    let mut groups: BTreeMap<u8, Vec<InstrumentId>> = BTreeMap::new();
+    for (slot, id) in held {
+        groups.entry(*slot).or_default().push(*id);
+    }
+    groups
+}
+
+fn bits(ids: &[InstrumentId]) -> Bits {
+    let mut bits = Bits::default();
+    for id in ids {
+        bits.insert(*id);
+    }
+    bits
+}

@@ -1,0 +1,193 @@
+//! One order request: from its session to its partition's writer, and the answer back into the session's lossless lane.
+
+use super::{IN_FLIGHT_MAX, SessionKey};
+use crate::bus::BusError;
+use crate::control::Known;
+use crate::metrics::OrderOutcome;
+use crate::shell::Shell;
+use bytes::Bytes;
+use std::rc::Rc;
+use wire::control::orders::{OrderState, Orders, Reply};
+use wire::control::reply::{self, PART_SYMBOLS_MAX, text};
+use wire::error::ErrorCode;
+use wire::order::{AccountId, Act, ClOrdId, OrderReply, OrderRequest};
+
+/// A request on its way.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    key: SessionKey,
+    id: Option<u64>,
+    account: AccountId,
+    cl_ord_id: Option<ClOrdId>,
+    partition: u16,
+    received_us: i64,
+}
+
+/// Sends a request to its writer; the answer goes to the session when it comes. Settle afterwards.
+pub fn submit(
+    shell: &Rc<Shell>,
+    session: u32,
+    id: Option<u64>,
+    known: Known,
+    act: Act,
+    expires_ms: Option<u64>,
+) {
+    let now_us = shell.clock.now_us();
+    let Some(account) = known.account else { return };
+    shell.metrics.order_received();
+    let Some((key, sent)) = admit(shell, session, id, &account, &act, now_us) else { return };
+    let expires_us = expires_ms.and_then(|ms| i64::try_from(ms).ok()).map(|ms| now_us + ms * 1_000);
+    let request =
+        OrderRequest { account, session: known.name, session_epoch: 0, received_us: now_us, expires_us, act };
+    let mut payload = Vec::with_capacity(160);
+    request.encode(&mut payload);
+    let answer = shell.bus.order(sent.partition, Bytes::from(payload));
+    let shell = Rc::clone(shell);
+    tokio::task::spawn_local(async move {
+        let answer = answer.await;
+        land(&shell, key);
+        tell(&shell, &sent, answer);
+        shell.settle();
+    });
+}
+
+/// Counts the request in, or says why not.
+fn admit(
+    shell: &Rc<Shell>,
+    session: u32,
+    id: Option<u64>,
+    account: &AccountId,
+    act: &Act,
+    now_us: i64,
+) -> Option<(SessionKey, Sent)> {
+    let mut sessions = shell.sessions.borrow_mut();
+    let live = sessions.get_mut(session as usize)?.as_mut()?;
+    let mut relay = shell.relay.borrow_mut();
+    let partition = relay.partition_of(account);
+    let key = live.key();
+    let sent =
+        Sent { key, id, account: *account, cl_ord_id: act.cl_ord_id(), partition, received_us: now_us };
+    let refusal = if live.client.in_flight >= IN_FLIGHT_MAX {
+        Some((ErrorCode::OrderRate, "too many requests wait for their writer"))
+    } else if !relay.may_send(account, now_us) {
+        Some((ErrorCode::OrderRate, "above the account's orders a second"))
+    } else if !relay.partition(partition).is_some_and(|known| known.position.is_known()) {
+        Some((ErrorCode::OrderUnavailable, "the partition's log is not being followed yet; not taken"))
+    } else {
+        None
+    };
+    let Some((code, why)) = refusal else {
+        live.client.in_flight += 1;
+        return Some((key, sent));
+    };
+    drop((sessions, relay));
+    let outcome =
+        if code == ErrorCode::OrderRate { OrderOutcome::Refused } else { OrderOutcome::Unavailable };
+    shell.metrics.order_ended(outcome, 0);
+    refuse(shell, &sent, code, why);
+    None
+}
+
+/// Counts the request out.
+fn land(shell: &Rc<Shell>, key: SessionKey) {
+    let Some(session) = shell.session_of(key) else { return };
+    if let Some(Some(live)) = shell.sessions.borrow_mut().get_mut(session as usize) {
+        live.client.in_flight = live.client.in_flight.saturating_sub(1);
+    }
+}
+
+fn refuse(shell: &Rc<Shell>, sent: &Sent, code: ErrorCode, why: &str) {
+    let mut error = reply::Error::new(sent.id, code, why);
+    error.cl_ord_id = sent.cl_ord_id.as_ref().map(ClOrdId::as_str);
+    shell.tell(sent.key, &text("error", &error), shell.clock.now_us());
+}
+
+fn tell(shell: &Rc<Shell>, sent: &Sent, answer: Result<Bytes, BusError>) {
+    let now_us = shell.clock.now_us();
+    let ended = |outcome| shell.metrics.order_ended(outcome, now_us - sent.received_us);
+    let decoded = answer.map(|bytes| OrderReply::decode(&bytes));
+    match decoded {
+        Err(BusError::NoResponders) => {
+            ended(OrderOutcome::Unavailable);
+            refuse(shell, sent, ErrorCode::OrderUnavailable, "no writer takes orders now; not taken");
+        }
+        Ok(Ok(OrderReply::Malformed)) => {
+            ended(OrderOutcome::Refused);
+            tracing::error!(account = %sent.account, "the writer could not read a request; is it of another version?");
+            refuse(shell, sent, ErrorCode::Internal, "the writer could not read the request; not taken");
+        }
+        Ok(Ok(OrderReply::IdsExhausted)) => {
+            ended(OrderOutcome::Refused);
+            refuse(
+                shell,
+                sent,
+                ErrorCode::OrderIdsExhausted,
+                "the partition holds as many ids as it may; not taken",
+            );
+        }
+        Ok(Ok(answer)) => {
+            ended(OrderOutcome::Answered);
+            answered(shell, sent, &answer, now_us);
+        }
+        Ok(Err(_)) => {
+            ended(OrderOutcome::Unknown);
+            tracing::error!(account = %sent.account, "the writer's answer is damaged");
+            unknown(shell, sent, now_us);
+        }
+        Err(BusError::TimedOut | BusError::Lost(_)) => {
+            ended(OrderOutcome::Unknown);
+            unknown(shell, sent, now_us);
+        }
+    }
+}
+
+/// A statement of the gateway, not a status: a report, a resend or `order.resolve` decides.
+fn unknown(shell: &Rc<Shell>, sent: &Sent, now_us: i64) {
+    match &sent.cl_ord_id {
+        Some(cl_ord_id) => {
+            let reply = Reply::undecided(sent.id, cl_ord_id.as_str(), "unknown");
+            shell.tell(sent.key, &text("order.reply", &reply), now_us);
+        }
+        None => refuse(shell, sent, ErrorCode::OrderUnavailable, "the writer did not answer"),
+    }
+}
+
+fn answered(shell: &Rc<Shell>, sent: &Sent, answer: &OrderReply, now_us: i64) {
+    match answer {
+        OrderReply::Decided { outcome, cl_ord_id, report } => {
+            stored(shell, sent.partition, report.block);
+            let reply = Reply::decided(sent.id, cl_ord_id.as_str(), *outcome, report);
+            shell.tell(sent.key, &text("order.reply", &reply), now_us);
+        }
+        OrderReply::NotKnown { cl_ord_id } => {
+            let reply = Reply::undecided(sent.id, cl_ord_id.as_str(), "not_known");
+            shell.tell(sent.key, &text("order.reply", &reply), now_us);
+        }
+        OrderReply::Open { block, report_seq, orders } => {
+            stored(shell, sent.partition, *block);
+            let mut parts: Vec<_> = orders.chunks(PART_SYMBOLS_MAX).collect();
+            if parts.is_empty() {
+                parts.push(&[]);
+            }
+            let last = parts.len() - 1;
+            for (at, part) in parts.into_iter().enumerate() {
+                let (block, report_seq, more) = (*block, *report_seq, at < last);
+                let orders = part.iter().map(OrderState::new).collect();
+                let reply = Orders { id: sent.id, block, report_seq, orders, more };
+                shell.tell(sent.key, &text("orders", &reply), now_us);
+            }
+        }
+        OrderReply::Malformed | OrderReply::IdsExhausted => {}
+    }
+}
+
+/// An answer names a block: where it is ahead of what was read, the log is read at once.
+fn stored(shell: &Rc<Shell>, partition: u16, block: u64) {
+    let mut relay = shell.relay.borrow_mut();
+    if let Some(position) = relay.position_mut(partition) {
+        position.stored(block);
+        if position.missing().is_some() {
+            shell.nudge(partition);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What all tasks of a gateway share on its one thread: the engine, the relay, the sessions, and the bus.
+//!
+//! Nothing here waits. A borrow of the engine or the relay never lives over an await, and after each use of the engine
+//! [`Shell::settle`] does what it asked for.
+
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{Client, Terms};
+use crate::engine::{Engine, EngineConfig, SessionEvent};
+use crate::last_value::Bounds;
+use crate::metrics::{Metrics, Present, ShardState};
+use crate::orders::{Relay, SessionKey};
+use crate::worker::Link;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use tokio::sync::Notify;
+use wire::control::Decoder;
+use wire::control::orders::Report;
+use wire::control::reply::{Limits, text};
+use wire::order::ExecutionReport;
+
+/// One live session.
+#[derive(Debug)]
+pub struct Live {
+    /// Its own state.
+    pub client: Client,
+    /// Its socket.
+    pub link: Link,
+    /// Tells it from an earlier session of the same number.
+    pub serial: u32,
+}
+
+impl Live {
+    /// How the relay knows it.
+    #[must_use]
+    pub fn key(&self) -> SessionKey {
+        key(self.client.session, self.serial)
+    }
+}
+
+/// A session's number and serial in one.
+const fn key(session: u32, serial: u32) -> SessionKey {
+    (serial as u64) << 32 | session as u64
+}
+
+/// Shared state of one gateway.
+pub struct Shell {
+    /// Time.
+    pub clock: Clock,
+    /// Configuration.
+    pub config: Config,
+    /// The bus.
+    pub bus: Rc<dyn Bus>,
+    /// What is the same for all sessions.
+    pub terms: Terms,
+    /// Figures.
+    pub metrics: Metrics,
+    /// Market data and all outboxes.
+    pub engine: RefCell<Engine<Link>>,
+    /// Orders and reports.
+    pub relay: RefCell<Relay>,
+    /// Live sessions by their number in the engine.
+    pub sessions: RefCell<Vec<Option<Box<Live>>>>,
+    /// Reads control messages.
+    pub decoder: RefCell<Decoder>,
+    /// Wakes the market task when shards may be wanted that are not followed.
+    pub interest: Notify,
+    /// Whether the wanted shards may have changed.
+    pub interest_changed: Cell<bool>,
+    nudges: Vec<Notify>,
+    serial: Cell<u32>,
+    complained_us: Cell<i64>,
+    complaints: Cell<u64>,
+    events: RefCell<Vec<SessionEvent>>,
+}
+
+impl fmt::Debug for Shell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shell").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Shell {
+    /// A gateway that has heard nothing.
+    #[must_use]
+    pub fn new(config: Config, bus: Rc<dyn Bus>, clock: Clock) -> Self {
+        let now_us = clock.now_us();
+        let bounds = Bounds {
+            stale_after_us: i64::from(config.stale_after_ms) * 1_000,
+            quiet_after_us: i64::from(config.quiet_after_ms) * 1_000,
+        };
+        let engine = EngineConfig { shards: config.shards, bounds, ..EngineConfig::default() };
+        let orders_per_s = config.limits.orders_per_s();
+        let terms = Terms {
+            demo_accounts: config.demo_accounts.clone(),
+            limits: Limits {
+                message_bytes: wire::MESSAGE_BYTES_MAX,
+                symbols: wire::SESSION_SYMBOLS_MAX,
+                slots: crate::engine::SLOTS_MAX,
+                orders_per_s,
+            },
+            requests_per_s: config.limits.requests_per_s(),
+            stale_after_ms: u64::from(config.stale_after_ms),
+            quiet_after_ms: u64::from(config.quiet_after_ms),
+            boot_id: format!("{:x}-{:x}", clock.start_us(), std::process::id()),
+        };
+        Self {
+            engine: RefCell::new(Engine::new(engine, now_us)),
+            relay: RefCell::new(Relay::new(config.partitions, orders_per_s)),
+            sessions: RefCell::default(),
+            decoder: RefCell::default(),
+            metrics: Metrics::default(),
+            interest: Notify::new(),
+            interest_changed: Cell::new(false),
+            nudges: (0..config.partitions).map(|_| Notify::new()).collect(),
+            serial: Cell::new(0),
+            complained_us: Cell::new(i64::MIN),
+            complaints: Cell::new(0),
+            events: RefCell::default(),
+            clock,
+            config,
+            bus,
+            terms,
+        }
+    }
+
+    /// Shards of the feed.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.config.shards
+    }
+
+    /// A number that no session had before, for four billion sessions.
+    pub fn next_serial(&self) -> u32 {
+        let serial = self.serial.get().wrapping_add(1);
+        self.serial.set(serial);
+        serial
+    }
+
+    /// Says at most once a second what went wrong, with the number of things that were not said.
+    pub fn complain(&self, now_us: i64, what: fmt::Arguments<'_>) {
+        if now_us.saturating_sub(self.complained_us.get()) < 1_000_000 {
+            self.complaints.set(self.complaints.get() + 1);
+            return;
+        }
+        self.complained_us.set(now_us);
+        let unsaid = self.complaints.take();
+        tracing::warn!(unsaid, "{what}");
+    }
+
+    /// The bus may have lost something.
+    pub fn suspect(self: &Rc<Self>) {
+        self.engine.borrow_mut().suspect(self.clock.now_us());
+    }
+
+    /// Flushes what is due; returns when to come again, µs.
+    pub fn run_due(self: &Rc<Self>) -> i64 {
+        let due_us = self.engine.borrow_mut().run_due(|| self.clock.now_us());
+        self.settle();
+        due_us
+    }
+
+    /// Wakes the follower of a partition.
+    pub fn nudge(&self, partition: u16) {
+        if let Some(nudge) = self.nudges.get(usize::from(partition)) {
+            nudge.notify_one();
+        }
+    }
+
+    /// Waits for the next [`Shell::nudge`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe; a nudge that nobody waits for is kept.
+    pub async fn nudged(&self, partition: u16) {
+        match self.nudges.get(usize::from(partition)) {
+            Some(nudge) => nudge.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Shards of new symbols may have to be followed.
+    pub fn look_at_interest(&self) {
+        self.interest_changed.set(true);
+        self.interest.notify_one();
+    }
+
+    /// Hands reports to the sessions of their account.
+    pub fn tell_reports(self: &Rc<Self>, reports: &[(ExecutionReport, Vec<SessionKey>)]) {
+        let now_us = self.clock.now_us();
+        for (report, sessions) in reports {
+            let report = text("report", &Report::new(report));
+            for key in sessions {
+                self.tell(*key, &report, now_us);
+            }
+        }
+        self.settle();
+    }
+
+    /// Puts a text into a session's lossless lane, if it still lives. Settle afterwards.
+    pub fn tell(&self, key: SessionKey, message: &str, now_us: i64) {
+        if let Some(session) = self.session_of(key) {
+            self.engine.borrow_mut().report(session, message.as_bytes(), now_us);
+        }
+    }
+
+    /// The number of a session, if it still lives.
+    #[must_use]
+    pub fn session_of(&self, key: SessionKey) -> Option<u32> {
+        let session = u32::try_from(key & u64::from(u32::MAX)).ok()?;
+        let sessions = self.sessions.borrow();
+        let live = sessions.get(session as usize)?.as_ref()?;
+        (live.key() == key).then_some(session)
+    }
+
+    /// Does what the engine asked for since the last time.
+    pub fn settle(self: &Rc<Self>) {
+        let Ok(mut events) = self.events.try_borrow_mut() else { return };
+        loop {
+            self.engine.borrow_mut().take_events(&mut events);
+            if events.is_empty() {
+                return;
+            }
+            for event in events.drain(..) {
+                crate::worker::obey(self, event);
+            }
+        }
+    }
+
+    /// All figures as Prometheus text.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        let now_us = self.clock.now_us();
+        let engine = self.engine.borrow();
+        let shard = |shard| ShardState {
+            counters: engine.ingest.counters(shard),
+            age_us: engine.ingest.age_us(shard, now_us),
+            whole: engine.ingest.is_whole(shard),
+        };
+        self.metrics.render(&Present {
+            counters: engine.counters(),
+            relay: self.relay.borrow().counters(),
+            shards: (0..self.shards()).map(shard).collect(),
+            bus_dropped: self.bus.alarm().dropped(),
+            unknown_index: engine.ingest.unknown_index(),
+            clients: engine.sessions(),
+            blocked: engine.blocked(),
+            subscriptions: engine.subscriptions(),
+            instruments: engine.directory.len(),
+            bus_connected: self.bus.alarm().is_connected(),
+        })
+    }
+}
