@@ -195,7 +195,7 @@ export class Ticket {
     const facing = this.side === 'buy' ? quote?.askSize : quote?.bidSize;
     this.check(0, valid, 'Notional', notional);
     this.check(1, state < 2, 'Quote', STATES[state] ?? '–');
-    this.check(2, facing !== undefined && facing > 0, 'Shown against it', facing && info ? shown(facing, info.qty_exponent) : '–');
+    this.check(2, state < 2 && facing !== undefined && facing > 0, 'Shown against it', facing && info ? shown(facing, info.qty_exponent) : '–');
     wrong('qty', typeof order === 'string' && order.startsWith('quantity'));
     wrong('price', typeof order === 'string' && order.startsWith('price'));
   }
