@@ -35,6 +35,21 @@ fn totals(text: &str) -> BTreeMap<String, f64> {
     sums
 }
 
+/// The bound of the bucket in which a share of a histogram's values lies; `None` without values.
+fn percentile(text: &str, name: &str, share: f64) -> Option<f64> {
+    let buckets: Vec<(f64, f64)> = text
+        .lines()
+        .filter_map(|line| {
+            let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            let bound = labels.split("le=\"").nth(1)?.split('"').next()?;
+            Some((bound.parse().ok()?, value.parse().ok()?))
+        })
+        .collect();
+    let all = buckets.iter().map(|(_, count)| *count).fold(0.0, f64::max);
+    let bound = buckets.iter().find(|(_, count)| all > 0.0 && *count >= all * share)?.0;
+    bound.is_finite().then_some(bound)
+}
+
 /// The figures between two looks.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -49,7 +64,8 @@ impl Live {
 
     /// Looks once; a line when there is something to compare with.
     pub(crate) fn line(&mut self, address: &str) -> Option<String> {
-        let sums = totals(&get(address, "/metrics")?);
+        let text = get(address, "/metrics")?;
+        let sums = totals(&text);
         let at = now();
         let before = self.before.replace((at, sums.clone()));
         let (then, old) = before?;
@@ -62,28 +78,39 @@ impl Live {
                 parts.push(format!("{value:.digits$} {unit}"));
             }
         };
-        let events = rate("gw_events_received_total").or_else(|| rate("gw_ticks_received_total"));
+        let events = rate("gw_ticks_received_total");
         add(events, 0, "ticks/s");
         add(level("gw_clients"), 0, "clients");
         add(rate("gw_frames_sent_total"), 0, "frames/s");
         add(rate("gw_frame_bytes_total").map(|bytes| bytes / 1024.0), 0, "kB/s");
-        let conflated = rate("gw_updates_conflated_total");
-        let ratio = events.zip(conflated).filter(|(events, _)| *events > 0.0);
-        add(ratio.map(|(events, conflated)| 100.0 * conflated / events), 0, "% conflated");
+        let encoded = rate("gw_encodes_total").filter(|encoded| *encoded > 0.0);
+        add(events.zip(encoded).map(|(events, encoded)| events / encoded), 1, "ticks a record");
         add(level("gw_bus_lost_total"), 0, "lost");
         add(level("gw_orders_total"), 0, "orders");
+        if let Some(bound) = percentile(&text, "gw_order_ack_seconds_bucket", 0.99) {
+            parts.push(format!("order p99 ≤ {} ms", bound * 1_000.0));
+        }
         Some(parts.join(" · "))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::totals;
+    use super::{percentile, totals};
 
     #[test]
     fn metrics_are_summed_over_labels() {
         let sums = totals("# HELP a b\na_total{x=\"1\"} 2\na_total{x=\"2\"} 3.5\nb 7\n");
         assert_eq!(sums.get("a_total"), Some(&5.5));
         assert_eq!(sums.get("b"), Some(&7.0));
+    }
+
+    #[test]
+    fn a_percentile_is_the_bound_of_its_bucket() {
+        let text = "h_bucket{le=\"0.001\"} 90\nh_bucket{le=\"0.01\"} 99\nh_bucket{le=\"+Inf\"} 100\n";
+        assert_eq!(percentile(text, "h_bucket", 0.5), Some(0.001));
+        assert_eq!(percentile(text, "h_bucket", 0.99), Some(0.01));
+        assert_eq!(percentile(text, "h_bucket", 0.999), None);
+        assert_eq!(percentile("", "h_bucket", 0.5), None);
     }
 }
