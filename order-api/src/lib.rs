@@ -14,9 +14,14 @@
 
 pub mod book;
 pub mod clock;
+pub mod config;
 pub mod decide;
+mod http;
+pub mod log;
 pub mod market;
+pub mod metrics;
 pub mod order;
 pub mod risk;
+pub mod service;
 pub mod state;
 pub mod venue;

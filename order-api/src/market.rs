@@ -301,7 +301,7 @@ impl Market {
             Status::Open if self.is_current(&self.shards[row.shard], now_us) => Trading::Current,
             Status::Open => Trading::Stale,
         };
-        let left = |price, size: i64, taken| match trading {
+        let left = |price: i64, size: i64, taken: i64| match trading {
             Trading::Current => Displayed { price, qty: (size - taken).max(0) },
             _ => Displayed { price, qty: 0 },
         };

@@ -99,7 +99,7 @@ pub fn check_notional(
     limits: &Limits,
 ) -> Result<(), Reason> {
     let decimal = |mantissa, exponent: i8| Decimal::new(mantissa, u32::from(exponent.unsigned_abs()));
-    let price = decimal(price.unwrap_or(view.opposite(side).price), view.exponents.0);
+    let price = decimal(price.unwrap_or_else(|| view.opposite(side).price), view.exponents.0);
     match price.checked_mul(decimal(qty, view.exponents.1)) {
         Some(notional) if notional <= limits.order_notional_max => Ok(()),
         _ => Err(Reason::NotionalOverLimit),

@@ -234,6 +234,15 @@ impl Block {
         if reader.is_empty() { Ok(Self { partition, writer_epoch, steps }) } else { Err(BlockError::Damaged) }
     }
 
+    /// The writer epoch of a block's bytes, without reading the rest.
+    #[must_use]
+    pub fn peek_epoch(bytes: &[u8]) -> Option<u64> {
+        let reader = &mut Reader::new(bytes);
+        let schema = reader.u8().ok()?;
+        reader.take(2).ok()?;
+        (schema == BLOCK_SCHEMA).then(|| reader.little(8).ok()).flatten()
+    }
+
     /// Every report of the block in order, with `block` set to the sequence under which it is stored.
     pub fn reports(&self, sequence: u64) -> impl Iterator<Item = ExecutionReport> + '_ {
         let effects = self.steps.iter().flat_map(|step| &step.effects);

@@ -115,8 +115,13 @@ name! {
     Symbol, 1..=48, plain
 }
 
+impl SessionName {
+    /// No name.
+    pub const UNNAMED: Self = Self { bytes: [0; 32], len: 0 };
+}
+
 impl Default for SessionName {
     fn default() -> Self {
-        Self { bytes: [0; 32], len: 0 }
+        Self::UNNAMED
     }
 }

@@ -1,0 +1,184 @@
+//! One term: requests and market moves into blocks, one block in flight, replies after its publish ack.
+
+use super::{BEAT, End, RECENT_BLOCKS, Service, ServiceError};
+use crate::decide::{Answer, last_report};
+use crate::log::AppendError;
+use async_nats::{Message, Subject, Subscriber};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::task::unconstrained;
+use wire::block::Block;
+use wire::order::{AccountId, ClOrdId, OrderReply, OrderRequest, Outcome};
+
+/// Most past states looked up in the log at once; beyond it a request gets no reply, and its sender asks again.
+pub(super) const LOOKUPS_MAX: usize = 64;
+
+/// Most requests taken for one block; those that make no step (reads, repeats) do not fill it.
+const REQUESTS_MAX: usize = 1_024;
+
+type Append = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
+
+/// The block on its way, and who waits for it.
+struct InFlight {
+    append: Append,
+    block: Bytes,
+    answers: Vec<(Subject, Answer)>,
+}
+
+impl Service {
+    /// Leads until stopped or until the term is lost. Undecided state is left to the caller to drop.
+    pub(super) async fn lead(
+        &mut self,
+        mut orders: Subscriber,
+        mut out: Subscriber,
+    ) -> Result<End, ServiceError> {
+        let mut in_flight: Option<InFlight> = None;
+        let mut pending: Option<Message> = None;
+        let mut stopped = self.stopped.clone();
+        let mut stopping = false;
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            if in_flight.is_none() {
+                in_flight = self.build(&mut pending, &mut orders).await?;
+            }
+            let waiting = in_flight.is_some();
+            tokio::select! {
+                stored = acked(&mut in_flight), if waiting => {
+                    let Some(block) = in_flight.take() else { continue };
+                    if let Err(error) = stored {
+                        tracing::warn!(%error, "stepping down: a block was not acknowledged as expected");
+                        return Ok(End::Lost { rival: false });
+                    }
+                    self.stored(block).await;
+                }
+                message = orders.next(), if !waiting => match message {
+                    Some(message) => pending = Some(message),
+                    None if stopping => return Ok(End::Stopped),
+                    None => return Ok(End::Lost { rival: false }),
+                },
+                Some(message) = out.next() => {
+                    if Block::peek_epoch(&message.payload) > Some(self.core.state.writer_epoch()) {
+                        tracing::warn!("stepping down: a later writer has stored a block");
+                        return Ok(End::Lost { rival: true });
+                    }
+                }
+                event = self.feed.next() => {
+                    self.feed.apply(event, &mut self.core.market, self.clock.now_us());
+                }
+                _ = beat.tick() => {
+                    let current = self.core.market.current_shards(self.clock.now_us());
+                    self.metrics.current_shards.set(i64::try_from(current).unwrap_or(0));
+                    self.beat().await;
+                }
+                _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
+                    stopping = true; // what has arrived is still decided and answered
+                    let _gone = orders.unsubscribe().await;
+                }
+            }
+        }
+    }
+
+    /// Decides all that has arrived. Without a step the answers leave at once, else they wait for the block.
+    async fn build(
+        &mut self,
+        pending: &mut Option<Message>,
+        orders: &mut Subscriber,
+    ) -> Result<Option<InFlight>, ServiceError> {
+        let now_us = self.clock.now_us();
+        let mut writer = self.core.block();
+        let mut answers = Vec::new();
+        self.core.market_steps(now_us, &mut writer)?;
+        while !writer.is_full() && answers.len() < REQUESTS_MAX {
+            let Some(message) =
+                pending.take().or_else(|| unconstrained(orders.next()).now_or_never().flatten())
+            else {
+                break;
+            };
+            let Some(reply_to) = message.reply else { continue };
+            self.metrics.requests.inc();
+            let answer = match OrderRequest::decode(&message.payload) {
+                Ok(request) => self.core.request(&request, now_us, &mut writer)?,
+                Err(_) => {
+                    self.metrics.malformed.inc();
+                    Answer::Reply(OrderReply::Malformed)
+                }
+            };
+            answers.push((reply_to, answer));
+        }
+        if writer.is_empty() {
+            self.send(answers).await;
+            return Ok(None);
+        }
+        let block = Bytes::from(writer.finish());
+        let append = self.log.clone().append(block.clone(), self.core.state.sequence());
+        Ok(Some(InFlight { append: Box::pin(append), block, answers }))
+    }
+
+    async fn stored(&mut self, in_flight: InFlight) {
+        self.core.stored();
+        self.metrics.block_bytes.inc_by(in_flight.block.len() as u64);
+        self.note_stored();
+        if self.recent.len() == RECENT_BLOCKS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((self.core.state.sequence(), in_flight.block));
+        self.send(in_flight.answers).await;
+    }
+
+    async fn send(&self, answers: Vec<(Subject, Answer)>) {
+        for (reply_to, answer) in answers {
+            match answer {
+                Answer::Reply(reply) => {
+                    self.metrics.replies.inc();
+                    let _gone = self.client.publish(reply_to, encode(&reply)).await;
+                }
+                Answer::InBlock { account, cl_ord_id, block } => {
+                    self.look_up(reply_to, account, cl_ord_id, block);
+                }
+            }
+        }
+    }
+
+    /// Answers with what a stored block says of an id, beside the loop.
+    fn look_up(&self, reply_to: Subject, account: AccountId, cl_ord_id: ClOrdId, sequence: u64) {
+        let Ok(permit) = Arc::clone(&self.lookups).try_acquire_owned() else {
+            self.metrics.lookups_dropped.inc();
+            return;
+        };
+        let recent = self.recent.iter().find(|(at, _)| *at == sequence).map(|(_, bytes)| bytes.clone());
+        let (client, log, metrics) = (self.client.clone(), self.log.clone(), Arc::clone(&self.metrics));
+        tokio::spawn(async move {
+            let block = match recent {
+                Some(bytes) => Block::decode(&bytes).ok(),
+                None => log.block(sequence).await.ok(),
+            };
+            let report = block.and_then(|block| last_report(&block, sequence, &account, &cl_ord_id));
+            if let Some(report) = report {
+                let report = Box::new(report);
+                let reply = OrderReply::Decided { outcome: Outcome::Known, cl_ord_id, report };
+                metrics.replies.inc();
+                let _gone = client.publish(reply_to, encode(&reply)).await;
+            } else {
+                metrics.lookups_dropped.inc();
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn acked(in_flight: &mut Option<InFlight>) -> Result<(), AppendError> {
+    match in_flight {
+        Some(in_flight) => in_flight.append.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn encode(reply: &OrderReply) -> Bytes {
+    let mut bytes = Vec::with_capacity(192);
+    reply.encode(&mut bytes);
+    bytes.into()
+}
