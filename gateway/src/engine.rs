@@ -406,6 +406,14 @@ impl<S: Socket> Engine<S> {
         });
     }
 
+    /// As [`Engine::close`], with this payload of the close frame.
+    pub fn close_with(&mut self, session: u32, payload: Vec<u8>, now_us: i64) {
+        self.queue(session, now_us, |outbox| {
+            outbox.close_with(payload);
+            true
+        });
+    }
+
     /// The slot of a rate class in a session, made when it is not there; `None` when all sixteen are used.
     pub fn slot(&mut self, session: u32, class: usize, now_us: i64) -> Option<u8> {
         let outbox = self.outboxes.get_mut(session as usize)?.as_mut()?;

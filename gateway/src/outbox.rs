@@ -171,7 +171,7 @@ pub struct Outbox<S> {
     answer_bytes: usize,
     joins: VecDeque<Join>,
     heartbeat: bool,
-    close: Option<CloseReason>,
+    close: Option<Vec<u8>>,
     close_sent: bool,
     next_slot: usize,
 }
@@ -257,7 +257,14 @@ impl<S: Socket> Outbox<S> {
 
     /// Ends the session after all that is queued before market data.
     pub fn close(&mut self, reason: CloseReason) {
-        self.close.get_or_insert(reason);
+        let mut payload = reason.code().to_be_bytes().to_vec();
+        payload.extend_from_slice(reason.text().as_bytes());
+        self.close_with(payload);
+    }
+
+    /// Ends the session with this payload of the close frame; the first one asked for counts.
+    pub fn close_with(&mut self, payload: Vec<u8>) {
+        self.close.get_or_insert(payload);
     }
 
     /// Whether no answer waits, so that the next request may be read.
@@ -366,10 +373,8 @@ impl<S: Socket> Outbox<S> {
         if std::mem::take(&mut self.heartbeat) {
             self.build_heartbeat(shared);
         }
-        if let Some(reason) = self.close {
-            let mut payload = reason.code().to_be_bytes().to_vec();
-            payload.extend_from_slice(reason.text().as_bytes());
-            shared.scratch.buffer.extend_from_slice(&framed(OPCODE_CLOSE, &payload));
+        if let Some(payload) = &self.close {
+            put_frame(&mut shared.scratch.buffer, OPCODE_CLOSE, payload);
             self.close_sent = true;
         }
     }

@@ -1,0 +1,226 @@
+//! The door: accepts connections, answers plain HTTP, and turns handshakes into sessions.
+
+mod echo;
+mod pages;
+
+pub use pages::{Page, Pages};
+
+use crate::session::guard::Limits;
+use crate::session::{Host, Link, handshake, run};
+use bytes::Bytes;
+use echo::Echo;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::spawn_local;
+use wire::frame::Form;
+
+/// Connections that wait to be accepted: enough for all clients of a gateway that died.
+const BACKLOG: u32 = 8_192;
+
+/// A request's head must be whole within this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// Refused connections that are answered and ended gently at a time; more are only answered.
+const LINGERING_MAX: u32 = 10;
+
+/// What the gateway has for plain HTTP, and how it opens sessions.
+pub trait Site: Host + 'static {
+    /// Opens a session; its number is the engine's.
+    fn open(&self, link: Rc<Link>, form: Form) -> u32;
+    /// The answer to `GET path`; `None` = there is none.
+    fn get(&self, path: &str) -> Option<Page>;
+}
+
+/// What the door lets in.
+#[derive(Debug)]
+pub struct Door {
+    /// Most connections at a time, HTTP and WebSocket together.
+    pub connections_max: u32,
+    /// Files of the page.
+    pub pages: Pages,
+    /// Bounds of messages.
+    pub limits: Limits,
+    /// Whether `/echo` is there.
+    pub socket_echo: bool,
+}
+
+/// Binds an address with a long backlog.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Counts itself for as long as it lives, also when a task panics.
+struct Counted(Rc<Cell<u32>>);
+
+impl Counted {
+    fn new(counter: &Rc<Cell<u32>>) -> Self {
+        counter.set(counter.get() + 1);
+        Self(Rc::clone(counter))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Accepts until dropped. Must run in a `LocalSet`.
+///
+/// # Cancel safety
+/// Dropping it stops accepting; open connections go on.
+pub async fn serve<S: Site>(listener: TcpListener, site: Rc<S>, door: Door) {
+    let door = Rc::new(door);
+    let (open, lingering) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let echo = Rc::new(Echo::default());
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) if open.get() < door.connections_max => {
+                let counted = Counted::new(&open);
+                let (site, door, echo) = (Rc::clone(&site), Rc::clone(&door), Rc::clone(&echo));
+                spawn_local(async move {
+                    connection(stream, site, door, echo).await;
+                    drop(counted);
+                });
+            }
+            Ok((stream, _)) => refuse(stream, &lingering),
+            // Out of descriptors: those that wait are accepted when some are free again.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Says that there is no room. Only a few such sockets are kept until the peer has read it.
+fn refuse(stream: TcpStream, lingering: &Rc<Cell<u32>>) {
+    const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
+                          content-type: text/plain\r\ncontent-length: 8\r\n\r\nno room\n";
+    let _best_effort = stream.try_write(FULL);
+    if lingering.get() < LINGERING_MAX {
+        let counted = Counted::new(lingering);
+        spawn_local(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop((stream, counted));
+        });
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Upgrade {
+    Site(Form),
+    Echo,
+}
+
+async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, echo: Rc<Echo>) {
+    let Some((stream, early, upgrade)) = Box::pin(http(stream, &site, &door)).await else { return };
+    let link = Rc::new(Link::new(stream, site.now_us()));
+    match upgrade {
+        Upgrade::Site(form) => {
+            let session = site.open(Rc::clone(&link), form);
+            run(&*site, &link, session, &early, door.limits).await;
+        }
+        Upgrade::Echo => {
+            let session = echo.open(Rc::clone(&link));
+            run(&*echo, &link, session, &early, echo::LIMITS).await;
+        }
+    }
+}
+
+/// Serves HTTP until the connection ends, or becomes a WebSocket: then its socket, and what came behind the handshake.
+async fn http<S: Site>(
+    stream: TcpStream,
+    site: &Rc<S>,
+    door: &Rc<Door>,
+) -> Option<(TcpStream, Bytes, Upgrade)> {
+    let upgraded = Rc::new(Cell::new(None));
+    let service = {
+        let (site, door, upgraded) = (Rc::clone(site), Rc::clone(door), Rc::clone(&upgraded));
+        service_fn(move |request| {
+            let answer = answer(request, &*site, &door, &upgraded);
+            async move { Ok::<_, hyper::Error>(answer) }
+        })
+    };
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(16 * 1_024)
+        .max_headers(64)
+        .serve_connection(TokioIo::new(stream), service)
+        .without_shutdown()
+        .await;
+    let parts = served.ok()?;
+    let stream = parts.io.into_inner();
+    match upgraded.get() {
+        Some(upgrade) => Some((stream, parts.read_buf, upgrade)),
+        None => {
+            let _already_gone = socket2::SockRef::from(&stream).shutdown(std::net::Shutdown::Write);
+            None
+        }
+    }
+}
+
+fn answer<S: Site>(
+    mut request: Request<Incoming>,
+    site: &S,
+    door: &Door,
+    upgraded: &Cell<Option<Upgrade>>,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let upgrade = match path {
+        "/ws" => Some(false),
+        "/echo" if door.socket_echo => Some(true),
+        _ => None,
+    };
+    let Some(echo) = upgrade else {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+        }
+        let page = site.get(path).or_else(|| door.pages.get(path));
+        return page
+            .map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response);
+    };
+    let (form, subprotocol) = match handshake::check(&request) {
+        Ok(agreed) => agreed,
+        Err((status, text)) => return plain(status, text),
+    };
+    let Ok((response, _unused)) = fastwebsockets::upgrade::upgrade(&mut request) else {
+        return plain(StatusCode::BAD_REQUEST, "no valid WebSocket handshake");
+    };
+    upgraded.set(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form) }));
+    let mut response = response.map(|_| Full::default());
+    if let Some(name) = subprotocol {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::UPGRADE_REQUIRED {
+        headers.insert("upgrade", HeaderValue::from_static("websocket"));
+        headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert("allow", HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}

@@ -1,0 +1,255 @@
+//! One client's socket from the upgrade to the goodbye. The only place besides `http` that knows WebSockets.
+//!
+//! A session's task reads; it waits for the socket, or, while answers are unsent, for room. It never writes: whatever
+//! goes out is queued with the [`Host`], whose outbox orders and writes it.
+
+pub mod guard;
+pub mod handshake;
+pub mod reader;
+
+use crate::outbox::{Socket, Write};
+use guard::Limits;
+use reader::{Message, Reader};
+use socket2::SockRef;
+use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use wire::close::CloseReason;
+
+/// Bytes of one read; one buffer serves all sessions of a thread.
+const READ_BYTES: usize = 16 * 1_024;
+
+/// A close frame may take this long to go out, and the peer as long to end its side.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What a peer may still send after the goodbye; it is thrown away.
+const DISCARD_BYTES_MAX: usize = 2 << 20;
+
+/// A session that sends no whole message for this long is closed; it is pinged at half of it, µs.
+pub const IDLE_US: i64 = 60_000_000;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// A session's socket, shared by the reading task and the outbox.
+#[derive(Debug)]
+pub struct Link {
+    stream: TcpStream,
+    wake: Notify,
+    ended: Cell<bool>,
+    heard_us: Cell<i64>,
+    pinged: Cell<bool>,
+}
+
+/// What a silent session deserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// Nothing.
+    Fine,
+    /// A ping.
+    Ping,
+    /// The end, with [`CloseReason::NoPong`].
+    End,
+}
+
+impl Link {
+    /// Takes a connected socket: small writes go out at once, and little more than one group waits in the kernel.
+    #[must_use]
+    pub fn new(stream: TcpStream, now_us: i64) -> Self {
+        let _best_effort = stream.set_nodelay(true);
+        let _best_effort = SockRef::from(&stream).set_tcp_notsent_lowat(4_096);
+        let heard_us = Cell::new(now_us);
+        Self { stream, wake: Notify::new(), ended: Cell::new(false), heard_us, pinged: Cell::new(false) }
+    }
+
+    /// Wakes the reading task: there may be room again.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Nothing more will be written: the reading task says goodbye and ends.
+    pub fn end(&self) {
+        self.ended.set(true);
+        self.wake.notify_one();
+    }
+
+    /// Waits until the socket can be written.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn writable(&self) -> std::io::Result<()> {
+        self.stream.writable().await
+    }
+
+    /// Judges how long the peer has been silent. Only whole messages count as life.
+    pub fn silence(&self, now_us: i64) -> Silence {
+        let quiet_us = now_us - self.heard_us.get();
+        if quiet_us > IDLE_US {
+            Silence::End
+        } else if quiet_us > IDLE_US / 2 && !self.pinged.replace(true) {
+            Silence::Ping
+        } else {
+            Silence::Fine
+        }
+    }
+
+    fn heard(&self, now_us: i64) {
+        self.heard_us.set(now_us);
+        self.pinged.set(false);
+    }
+
+    /// Ends our side and throws away what still comes, so that the peer reads our goodbye.
+    async fn linger(&self) {
+        let _already_gone = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        let deadline = Instant::now() + GOODBYE;
+        let mut left = DISCARD_BYTES_MAX;
+        while left > 0 && matches!(timeout_at(deadline, self.stream.readable()).await, Ok(Ok(()))) {
+            let read = SCRATCH.with_borrow_mut(|scratch| self.stream.try_read(scratch));
+            match read {
+                Ok(0) => return,
+                Ok(count) => left = left.saturating_sub(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Socket for Rc<Link> {
+    #[inline]
+    fn try_write(&mut self, bytes: &[u8]) -> Write {
+        match self.stream.try_write(bytes) {
+            Ok(0) => Write::Gone,
+            Ok(count) => Write::Wrote(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Write::WouldBlock,
+            Err(_) => Write::Gone,
+        }
+    }
+}
+
+/// How a session ends from the client's side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goodbye {
+    /// The client broke a rule.
+    Fault(CloseReason),
+    /// The client said goodbye; its payload goes back.
+    Echo(Vec<u8>),
+}
+
+/// Who owns the sessions: the gateway, or the echo of conformance tests. All calls return at once.
+pub trait Host {
+    /// Takes a message of a session, UTF-8; it may be overwritten.
+    fn text(&self, session: u32, message: &mut [u8]);
+    /// Takes a binary message; a host that has no use for one says so.
+    ///
+    /// # Errors
+    /// The reason that ends the session.
+    fn binary(&self, session: u32, message: &mut [u8]) -> Result<(), CloseReason>;
+    /// Answers a ping.
+    fn ping(&self, session: u32, payload: &[u8]);
+    /// Queues the close frame; when it is out, [`Link::end`] is called.
+    fn goodbye(&self, session: u32, goodbye: Goodbye);
+    /// Whether the next request may be read.
+    fn has_room(&self, session: u32) -> bool;
+    /// The session is over: forget it. Called exactly once.
+    fn ended(&self, session: u32);
+    /// Time, µs.
+    fn now_us(&self) -> i64;
+}
+
+enum Read {
+    Some,
+    Wait,
+    Gone,
+    End(Goodbye),
+}
+
+/// Reads a session until it ends. `early` is what came behind the handshake.
+pub async fn run<H: Host>(host: &H, link: &Link, session: u32, early: &[u8], limits: Limits) {
+    let mut reader = Reader::default();
+    let mut early = early.to_vec();
+    let mut state = if early.is_empty() {
+        Read::Wait
+    } else {
+        take(host, link, session, &mut reader, &mut early, limits)
+    };
+    drop(early);
+    loop {
+        match state {
+            Read::Gone => break,
+            Read::End(goodbye) => {
+                host.goodbye(session, goodbye);
+                let deadline = Instant::now() + GOODBYE;
+                while !link.ended.get() && timeout_at(deadline, link.wake.notified()).await.is_ok() {}
+                break;
+            }
+            Read::Some => tokio::task::consume_budget().await,
+            Read::Wait => {
+                tokio::select! {
+                    biased;
+                    () = link.wake.notified() => {}
+                    ready = link.stream.readable() => if ready.is_err() { break },
+                }
+            }
+        }
+        if link.ended.get() {
+            break;
+        }
+        if !host.has_room(session) {
+            link.wake.notified().await;
+            state = Read::Some;
+            continue;
+        }
+        state = read(host, link, session, &mut reader, limits);
+    }
+    host.ended(session);
+    link.linger().await;
+}
+
+fn read<H: Host>(host: &H, link: &Link, session: u32, reader: &mut Reader, limits: Limits) -> Read {
+    SCRATCH.with_borrow_mut(|scratch| match link.stream.try_read(scratch) {
+        Ok(0) => Read::Gone,
+        Ok(count) => take(host, link, session, reader, &mut scratch[..count], limits),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Read::Wait,
+        Err(_) => Read::Gone,
+    })
+}
+
+fn take<H: Host>(
+    host: &H,
+    link: &Link,
+    session: u32,
+    reader: &mut Reader,
+    bytes: &mut [u8],
+    limits: Limits,
+) -> Read {
+    let mut goodbye = None;
+    let fed = reader.feed(bytes, &limits, &mut |message| {
+        link.heard(host.now_us());
+        match message {
+            Message::Text(text) => host.text(session, text),
+            Message::Binary(bytes) => host.binary(session, bytes)?,
+            Message::Ping(payload) => host.ping(session, payload),
+            Message::Pong => {}
+            Message::Close(payload) => {
+                goodbye = Some(payload.to_vec());
+                return Err(CloseReason::Normal); // nothing that comes behind a close frame is read
+            }
+        }
+        Ok(())
+    });
+    match (goodbye, fed) {
+        (Some(payload), _) => Read::End(Goodbye::Echo(payload)),
+        (None, Err(reason)) => Read::End(Goodbye::Fault(reason)),
+        (None, Ok(())) => Read::Some,
+    }
+}
