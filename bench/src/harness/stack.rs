@@ -1,0 +1,232 @@
+//! The whole deployment on one machine: nats-server, feed-sim, order-api, gateway.
+
+use super::{Folder, HarnessError, Nats, Outcome, Process, get, metric};
+use crate::config;
+use std::path::PathBuf;
+
+/// Demo accounts of every stack.
+pub const ACCOUNTS: &str = "A1,A2,A3,A4,A5,A6,A7,A8";
+
+/// What the feed plays.
+#[derive(Debug, Clone)]
+pub enum Feed {
+    /// The seeded simulator.
+    Simulator {
+        /// Symbols.
+        symbols: u32,
+        /// Events a second.
+        rate: u32,
+        /// Seed.
+        seed: u64,
+    },
+    /// A recording.
+    Recording {
+        /// Its folder.
+        folder: PathBuf,
+        /// Faster than it happened.
+        speed: String,
+        /// Where to begin, `HH:MM`.
+        from: Option<String>,
+        /// Whether it begins again at its end.
+        again: bool,
+    },
+}
+
+impl Feed {
+    fn args(&self) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        match self {
+            Self::Simulator { symbols, rate, seed } => words(&[
+                "--symbols",
+                &symbols.to_string(),
+                "--rate",
+                &rate.to_string(),
+                "--seed",
+                &seed.to_string(),
+            ]),
+            Self::Recording { folder, speed, from, again } => {
+                let mut args = words(&["--data", &folder.display().to_string(), "--speed", speed]);
+                if let Some(from) = from {
+                    args.extend(words(&["--from", from]));
+                }
+                if *again {
+                    args.extend(words(&["--loop"]));
+                }
+                args
+            }
+        }
+    }
+}
+
+/// Cores of the processes; none = wherever the system puts them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pins {
+    /// The gateway.
+    pub gateway: Option<u32>,
+    /// nats-server, feed-sim and order-api.
+    pub rest: Option<u32>,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What the feed plays; none = no feed.
+    pub feed: Option<Feed>,
+    /// Whether order-api runs.
+    pub orders: bool,
+    /// Cores.
+    pub pins: Pins,
+    /// More arguments of the gateway.
+    pub gateway_args: Vec<String>,
+}
+
+impl Options {
+    /// The simulator with as many symbols and events a second, and orders.
+    #[must_use]
+    pub const fn simulator(symbols: u32, rate: u32) -> Self {
+        Self::of(Feed::Simulator { symbols, rate, seed: 1 })
+    }
+
+    /// A feed, and orders.
+    #[must_use]
+    pub const fn of(feed: Feed) -> Self {
+        Self {
+            feed: Some(feed),
+            orders: true,
+            pins: Pins { gateway: None, rest: None },
+            gateway_args: Vec::new(),
+        }
+    }
+}
+
+/// Everything that runs.
+#[derive(Debug)]
+pub struct Stack {
+    /// The gateway.
+    pub gateway: Process,
+    /// order-api.
+    pub order_api: Option<Process>,
+    /// feed-sim.
+    pub feed: Option<Process>,
+    /// nats-server.
+    pub nats: Nats,
+    /// Address of the gateway.
+    pub address: String,
+    /// Address of order-api's health and metrics.
+    pub orders_address: Option<String>,
+    options: Options,
+    folder: Folder,
+}
+
+impl Stack {
+    /// Starts everything; returns when every service is ready.
+    ///
+    /// # Errors
+    /// When something does not start, with the end of its log.
+    pub async fn start(options: Options) -> Outcome<Self> {
+        let folder = Folder::new()?;
+        let nats = Nats::start(folder.path(), options.pins.rest).await?;
+        let mut feed = match &options.feed {
+            Some(kind) => Some(start_feed(kind, &nats, &options, &folder)?),
+            None => None,
+        };
+        if let Some(feed) = &mut feed {
+            feed.ready().await?;
+        }
+        let (mut order_api, mut orders_address) = (None, None);
+        if options.orders {
+            let mut process = start_orders(&nats, &options, &folder)?;
+            orders_address = process.ready().await?.remove("http");
+            order_api = Some(process);
+        }
+        let mut gateway = start_gateway(&nats, &options, &folder, "127.0.0.1:0")?;
+        let mut values = gateway.ready().await?;
+        let address = values.remove("http").ok_or_else(|| gateway.obituary("said no address"))?;
+        Ok(Self { gateway, order_api, feed, nats, address, orders_address, options, folder })
+    }
+
+    /// Starts the gateway again on the same address. The old one must be gone.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_gateway(&mut self) -> Outcome {
+        self.gateway = start_gateway(&self.nats, &self.options, &self.folder, &self.address)?;
+        self.gateway.ready().await.map(|_| ())
+    }
+
+    /// Starts order-api again. The old one must be gone.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_orders(&mut self) -> Outcome {
+        let mut process = start_orders(&self.nats, &self.options, &self.folder)?;
+        self.orders_address = process.ready().await?.remove("http");
+        self.order_api = Some(process);
+        Ok(())
+    }
+
+    /// Starts the feed again. The old one must be gone.
+    ///
+    /// # Errors
+    /// When it does not start, or there was none.
+    pub async fn restart_feed(&mut self) -> Outcome {
+        let kind = self.options.feed.as_ref().ok_or_else(|| HarnessError::new("no feed"))?;
+        let mut process = start_feed(kind, &self.nats, &self.options, &self.folder)?;
+        process.ready().await?;
+        self.feed = Some(process);
+        Ok(())
+    }
+
+    /// The gateway's metrics as text.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> Outcome<String> {
+        Ok(get(&self.address, "/metrics").await?.body)
+    }
+
+    /// One of the gateway's metrics.
+    ///
+    /// # Errors
+    /// When it does not answer or has no such metric.
+    pub async fn metric(&self, name: &str) -> Outcome<f64> {
+        metric(&self.metrics().await?, name).ok_or_else(|| HarnessError(format!("no metric {name}")))
+    }
+
+    /// The ends of all logs, for failures.
+    #[must_use]
+    pub fn tails(&self) -> String {
+        let services = [Some(&self.gateway), self.order_api.as_ref(), self.feed.as_ref()];
+        services.into_iter().flatten().map(|process| process.obituary("").0 + "\n").collect()
+    }
+}
+
+fn start_feed(kind: &Feed, nats: &Nats, options: &Options, folder: &Folder) -> Outcome<Process> {
+    let mut args = vec!["--nats".to_owned(), nats.url()];
+    args.extend(kind.args());
+    service("feed-sim", &args, options.pins.rest, folder)
+}
+
+fn start_orders(nats: &Nats, options: &Options, folder: &Folder) -> Outcome<Process> {
+    let args = ["--nats", &nats.url(), "--nats-monitor", &nats.monitor(), "--listen", "127.0.0.1:0"];
+    service("order-api", &args.map(str::to_owned), options.pins.rest, folder)
+}
+
+fn start_gateway(nats: &Nats, options: &Options, folder: &Folder, listen: &str) -> Outcome<Process> {
+    let url = nats.url();
+    let args = ["--nats", &url, "--listen", listen, "--demo-accounts", ACCOUNTS, "--limits", "bench"];
+    let mut args: Vec<String> = args.map(str::to_owned).into();
+    args.extend(options.gateway_args.iter().cloned());
+    service("gateway", &args, options.pins.gateway, folder)
+}
+
+fn service(name: &str, args: &[String], core: Option<u32>, folder: &Folder) -> Outcome<Process> {
+    let program = config::binaries().map_err(HarnessError::new)?.join(name);
+    if !program.is_file() {
+        return Err(HarnessError(format!(
+            "{}: not built; `cargo build --bins -p feed-sim -p order-api -p gateway`, release where this is",
+            program.display()
+        )));
+    }
+    Process::start(name, &program, args, core, folder.path())
+}

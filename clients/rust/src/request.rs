@@ -1,0 +1,206 @@
+//! What a client asks, as JSON text.
+
+use serde::{Serialize, Serializer};
+use wire::control::Channel;
+
+/// One request; `id` is echoed by its reply.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Request<'a> {
+    /// The first message of a connection.
+    Hello {
+        /// Echoed.
+        id: u64,
+        /// Name of the session.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<&'a str>,
+        /// Account to trade for (development mode).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<&'a str>,
+    },
+    /// Symbols and patterns of a channel.
+    Subscribe {
+        /// Echoed.
+        id: u64,
+        /// Channel.
+        #[serde(serialize_with = "word")]
+        channel: Channel,
+        /// What of it.
+        symbols: &'a [&'a str],
+        /// Interval, 0 = raw.
+        interval_ms: u32,
+    },
+    /// Ends what [`Request::Subscribe`] began.
+    Unsubscribe {
+        /// Echoed.
+        id: u64,
+        /// Channel.
+        #[serde(serialize_with = "word")]
+        channel: Channel,
+        /// What of it.
+        symbols: &'a [&'a str],
+    },
+    /// Another interval.
+    SetRate {
+        /// Echoed.
+        id: u64,
+        /// Channel.
+        #[serde(serialize_with = "word")]
+        channel: Channel,
+        /// What of it.
+        symbols: &'a [&'a str],
+        /// Interval, 0 = raw.
+        interval_ms: u32,
+    },
+    /// No market data until `unpause`.
+    Pause {
+        /// Echoed.
+        id: u64,
+    },
+    /// Market data again.
+    Unpause {
+        /// Echoed.
+        id: u64,
+    },
+    /// Fulls of everything.
+    Repair {
+        /// Echoed.
+        id: u64,
+    },
+    /// Four times of the path.
+    Ping {
+        /// Echoed.
+        id: u64,
+        /// Own time, µs.
+        t: u64,
+    },
+    /// A new order.
+    #[serde(rename = "order.new")]
+    OrderNew {
+        /// Echoed.
+        id: u64,
+        /// The order.
+        #[serde(flatten)]
+        order: NewOrder<'a>,
+    },
+    /// Cancels what is left of an order.
+    #[serde(rename = "order.cancel")]
+    OrderCancel {
+        /// Echoed.
+        id: u64,
+        /// This act's own new id.
+        cl_ord_id: &'a str,
+        /// The order's latest id.
+        orig_cl_ord_id: &'a str,
+    },
+    /// Present state of an id.
+    #[serde(rename = "order.status")]
+    OrderStatus {
+        /// Echoed.
+        id: u64,
+        /// The id.
+        cl_ord_id: &'a str,
+    },
+    /// Present state of an id; an id that is not known never will be.
+    #[serde(rename = "order.resolve")]
+    OrderResolve {
+        /// Echoed.
+        id: u64,
+        /// The id.
+        cl_ord_id: &'a str,
+    },
+    /// Open orders of the account.
+    Orders {
+        /// Echoed.
+        id: u64,
+    },
+}
+
+/// A new order. Numbers are decimal text, taken exactly as written.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct NewOrder<'a> {
+    /// Client's key, unique per account for ever.
+    pub cl_ord_id: &'a str,
+    /// Instrument.
+    pub symbol: &'a str,
+    /// `buy` or `sell`.
+    pub side: &'a str,
+    /// `limit` or `market`.
+    #[serde(rename = "type")]
+    pub ord_type: &'a str,
+    /// `day`, `gtc`, `ioc`, `fok`.
+    pub tif: &'a str,
+    /// Quantity.
+    pub qty: &'a str,
+    /// Limit price; none for a market order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<&'a str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn word<S: Serializer>(channel: &Channel, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(channel.word())
+}
+
+impl Request<'_> {
+    /// The text that goes onto the socket.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // The types hold no map with other than text keys, so that writing them cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::control::{Decoder, Op};
+
+    #[test]
+    fn the_gateway_reads_every_request() {
+        let order = NewOrder {
+            cl_ord_id: "c-1",
+            symbol: "BTCUSDT.BINANCE",
+            side: "buy",
+            ord_type: "limit",
+            tif: "ioc",
+            qty: "0.5",
+            price: Some("61000.10"),
+        };
+        let symbols = ["ETH*"];
+        let (id, channel, symbols) = (7, Channel::Quote, &symbols[..]);
+        let requests = [
+            Request::Hello { id, session: Some("desk"), account: Some("A1") },
+            Request::Subscribe { id, channel, symbols, interval_ms: 50 },
+            Request::Unsubscribe { id, channel, symbols },
+            Request::SetRate { id, channel: Channel::Trade, symbols, interval_ms: 100 },
+            Request::Pause { id },
+            Request::Unpause { id },
+            Request::Repair { id },
+            Request::Ping { id, t: 5 },
+            Request::OrderNew { id, order },
+            Request::OrderNew { id, order: NewOrder { ord_type: "market", price: None, ..order } },
+            Request::OrderCancel { id, cl_ord_id: "c-2", orig_cl_ord_id: "c-1" },
+            Request::OrderStatus { id, cl_ord_id: "c-1" },
+            Request::OrderResolve { id, cl_ord_id: "c-1" },
+            Request::Orders { id },
+        ];
+        let mut decoder = Decoder::default();
+        for request in requests {
+            let mut text = request.text().into_bytes();
+            let read = decoder.decode(&mut text).unwrap_or_else(|fault| panic!("{request:?}: {fault:?}"));
+            assert_eq!(read.id, Some(7));
+            assert_eq!(
+                matches!(read.op, Op::Order { .. }),
+                matches!(
+                    request,
+                    Request::OrderNew { .. }
+                        | Request::OrderCancel { .. }
+                        | Request::OrderStatus { .. }
+                        | Request::OrderResolve { .. }
+                        | Request::Orders { .. }
+                )
+            );
+        }
+    }
+}
