@@ -78,6 +78,8 @@ pub struct Known {
 pub enum Then {
     /// Nothing.
     Done,
+    /// Other shards may be wanted than before.
+    Interest,
     /// The session said hello: reports of its account are for it.
     Welcomed(Known),
     /// An order request of this account, to be sent to its writer.
@@ -196,8 +198,14 @@ impl<S: Socket> Desk<'_, S> {
         };
         match &request.op {
             Op::Order { act, expires_ms } => return self.order(id, known, act, *expires_ms),
-            Op::Subscribe(asked) => self.subscribe(id, asked),
-            Op::Unsubscribe(asked) => self.unsubscribe(id, asked),
+            Op::Subscribe(asked) => {
+                self.subscribe(id, asked);
+                return Then::Interest;
+            }
+            Op::Unsubscribe(asked) => {
+                self.unsubscribe(id, asked);
+                return Then::Interest;
+            }
             Op::SetRate(asked) => self.set_rate(id, asked),
             Op::Repair(asked) => self.repair(id, asked.as_ref()),
             Op::Pause => {

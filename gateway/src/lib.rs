@@ -1,9 +1,14 @@
 //! Conflates market data for WebSocket clients and carries their orders.
 //!
 //! Pure, without a clock or a socket: [`ingest`] keeps the shards complete, [`last_value`] holds one row an instrument,
-//! [`lane`] decides what a flush holds.
+//! [`lane`] decides what a [`flush`] holds, [`outbox`] and [`offer`] what a session is told and in which order; [`engine`]
+//! is their common door. [`control`] does what a session asks of it. [`orders`] relays between sessions and order-api.
 //!
-//! Around it: [`bus`] is the link to NATS, [`clock`] and [`config`] are what their names say.
+//! Around it, on one thread: [`http`] and [`session`] are the sockets, [`bus`] is the link to NATS, [`market`] and
+//! [`worker`] connect them to the engine through [`shell`]. [`clock`] and [`config`] are what their names say, [`ready`]
+//! and [`metrics`] what the gateway says of itself.
+//!
+//! [`run`] is the front door of `main` and of tests: they bring the listener, the bus and the moment to stop.
 
 #![deny(clippy::float_arithmetic)]
 
@@ -24,7 +29,84 @@ pub mod metrics;
 pub mod offer;
 pub mod orders;
 pub mod outbox;
+pub mod ready;
 pub mod session;
 pub mod shell;
 pub mod slot;
 pub mod worker;
+
+pub use http::listen;
+
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::{Door, Pages};
+use crate::session::guard::Limits;
+use crate::shell::Shell;
+use crate::worker::Worker;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::{JoinSet, unconstrained};
+use wire::close::CloseReason;
+
+/// Fragments that one message of a client may have.
+const FRAGMENTS_MAX: u32 = 64;
+
+/// Order requests that are under way at the end get this long to be answered.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
+
+/// Sessions get this long to take their goodbye at the end.
+const GOODBYES_WITHIN: Duration = Duration::from_secs(4);
+
+/// Serves until `shutdown`, then says goodbye to all and returns. Must run in a `LocalSet`.
+///
+/// # Errors
+/// When the page's files cannot be read.
+pub async fn run(
+    listener: TcpListener,
+    bus: Rc<dyn Bus>,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let pages = config.page_dir.as_deref().map_or_else(|| Ok(Pages::default()), Pages::read)?;
+    let limits = Limits { message_bytes: wire::MESSAGE_BYTES_MAX, fragments: FRAGMENTS_MAX };
+    let door = Door { connections_max: config.sessions_max, pages, limits, socket_echo: config.socket_echo };
+    let shell = Rc::new(Shell::new(config, bus, Clock::start()));
+    let mut tasks = JoinSet::new();
+    // The market task gives way by itself after each turn; a budget would only split its turns.
+    tasks.spawn_local(unconstrained(market::run(Rc::clone(&shell))));
+    tasks.spawn_local(worker::look(Rc::clone(&shell)));
+    for partition in 0..shell.config.partitions {
+        tasks.spawn_local(orders::follow(Rc::clone(&shell), partition));
+    }
+    tokio::select! {
+        () = http::serve(listener, Rc::new(Worker(Rc::clone(&shell))), door) => {}
+        () = shutdown => {}
+        _ended = tasks.join_next() => tracing::error!("a task that must not end has ended"),
+    }
+    goodbye(&shell).await;
+    Ok(())
+}
+
+/// Lets order requests under way be answered, then ends all sessions; each step within its bound.
+async fn goodbye(shell: &Rc<Shell>) {
+    wait_until(ANSWERS_WITHIN, || !shell.has_in_flight()).await;
+    let sessions: Vec<u32> = {
+        let sessions = shell.sessions.borrow();
+        sessions.iter().flatten().map(|live| live.client.session).collect()
+    };
+    for session in sessions {
+        shell.close(session, CloseReason::GoingAway);
+    }
+    shell.settle();
+    wait_until(GOODBYES_WITHIN, || shell.engine.borrow().sessions() == 0).await;
+}
+
+async fn wait_until(bound: Duration, done: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + bound;
+    while !done() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -267,10 +267,11 @@ impl<S: Socket> Outbox<S> {
         self.close.get_or_insert(payload);
     }
 
-    /// Whether no answer waits, so that the next request may be read.
+    /// Whether no answer waits, so that the next request may be read. A socket full of market data does not matter: an
+    /// order must get in however thin the link is.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.answers.is_empty() && self.joins.is_empty() && !self.busy
+        self.answers.is_empty() && self.joins.is_empty()
     }
 
     /// Whether market data goes to bits instead of the socket.

@@ -11,11 +11,12 @@ use crate::engine::{Engine, EngineConfig, SessionEvent};
 use crate::last_value::Bounds;
 use crate::metrics::{Metrics, Present, ShardState};
 use crate::orders::{Relay, SessionKey};
-use crate::worker::Link;
+use crate::session::Link;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use tokio::sync::Notify;
+use wire::close::CloseReason;
 use wire::control::Decoder;
 use wire::control::orders::Report;
 use wire::control::reply::{Limits, text};
@@ -27,9 +28,11 @@ pub struct Live {
     /// Its own state.
     pub client: Client,
     /// Its socket.
-    pub link: Link,
+    pub link: Rc<Link>,
     /// Tells it from an earlier session of the same number.
     pub serial: u32,
+    /// Why it ends, as far as known.
+    pub reason: CloseReason,
 }
 
 impl Live {
@@ -58,7 +61,7 @@ pub struct Shell {
     /// Figures.
     pub metrics: Metrics,
     /// Market data and all outboxes.
-    pub engine: RefCell<Engine<Link>>,
+    pub engine: RefCell<Engine<Rc<Link>>>,
     /// Orders and reports.
     pub relay: RefCell<Relay>,
     /// Live sessions by their number in the engine.
@@ -212,6 +215,41 @@ impl Shell {
         let sessions = self.sessions.borrow();
         let live = sessions.get(session as usize)?.as_ref()?;
         (live.key() == key).then_some(session)
+    }
+
+    /// How the relay knows a session.
+    #[must_use]
+    pub fn key_of(&self, session: u32) -> Option<SessionKey> {
+        self.sessions.borrow().get(session as usize)?.as_ref().map(|live| live.key())
+    }
+
+    /// A session's key and socket.
+    #[must_use]
+    pub fn link_of(&self, session: u32) -> Option<(SessionKey, Rc<Link>)> {
+        let sessions = self.sessions.borrow();
+        let live = sessions.get(session as usize)?.as_ref()?;
+        Some((live.key(), Rc::clone(&live.link)))
+    }
+
+    /// Remembers why a session ends; the first reason counts.
+    pub fn note_reason(&self, session: u32, reason: CloseReason) {
+        if let Some(Some(live)) = self.sessions.borrow_mut().get_mut(session as usize)
+            && live.reason == CloseReason::Normal
+        {
+            live.reason = reason;
+        }
+    }
+
+    /// Ends a session with a close frame behind all that is queued. Settle afterwards.
+    pub fn close(&self, session: u32, reason: CloseReason) {
+        self.note_reason(session, reason);
+        self.engine.borrow_mut().close(session, reason, self.clock.now_us());
+    }
+
+    /// Whether any order request waits for its writer.
+    #[must_use]
+    pub fn has_in_flight(&self) -> bool {
+        self.sessions.borrow().iter().flatten().any(|live| live.client.in_flight > 0)
     }
 
     /// Does what the engine asked for since the last time.

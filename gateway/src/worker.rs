@@ -1,31 +1,198 @@
-//! The worker: sockets of this thread's sessions, and what the engine asks to be done with them.
+//! The worker: owner of this thread's sessions. It answers the socket code's calls and does what the engine asks for.
 //!
 //! A task waits for a socket only while it is full; it is then the one that goes on writing. Nothing here decides what
-//! is written.
+//! is written, or in which order.
 
+use crate::control::{self, Client, Then};
 use crate::engine::SessionEvent;
-use crate::outbox::{Drained, Socket, Write};
-use crate::shell::Shell;
+use crate::http::{Page, Site};
+use crate::orders::{SessionKey, submit};
+use crate::outbox::Drained;
+use crate::ready;
+use crate::session::{Goodbye, Host, Link, Silence};
+use crate::shell::{Live, Shell};
+use hyper::StatusCode;
 use std::rc::Rc;
-use tokio::net::TcpStream;
+use std::time::Duration;
+use tokio::task::spawn_local;
+use wire::close::CloseReason;
+use wire::frame::Form;
 
-/// A session's socket, shared by its reader and its outbox.
-#[derive(Debug, Clone)]
-pub struct Link(pub Rc<TcpStream>);
+/// How often silent sessions are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-impl Socket for Link {
-    #[inline]
-    fn try_write(&mut self, bytes: &[u8]) -> Write {
-        match self.0.try_write(bytes) {
-            Ok(0) => Write::Gone,
-            Ok(count) => Write::Wrote(count),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Write::WouldBlock,
-            Err(_) => Write::Gone,
+/// The gateway as its sockets see it.
+#[derive(Debug)]
+pub struct Worker(pub Rc<Shell>);
+
+impl Site for Worker {
+    fn open(&self, link: Rc<Link>, form: Form) -> u32 {
+        let shell = &self.0;
+        let now_us = shell.clock.now_us();
+        let session = shell.engine.borrow_mut().open(Rc::clone(&link), form, now_us);
+        let client = Client::new(session, form, &shell.terms, now_us);
+        let live = Live { client, link, serial: shell.next_serial(), reason: CloseReason::Normal };
+        let mut sessions = shell.sessions.borrow_mut();
+        let at = session as usize;
+        if sessions.len() <= at {
+            sessions.resize_with(at + 1, || None);
         }
+        sessions[at] = Some(Box::new(live));
+        shell.metrics.session_opened();
+        session
+    }
+
+    fn get(&self, path: &str) -> Option<Page> {
+        let json = |status, body: String| Page::new(status, "application/json", body);
+        match path {
+            "/healthz" => Some(Page::new(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
+            "/readyz" => {
+                let (ready, body) = ready::readiness(&self.0);
+                let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                Some(json(status, body))
+            }
+            "/metrics" => {
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                Some(Page::new(StatusCode::OK, kind, self.0.metrics_text()))
+            }
+            "/v1/instruments" => Some(json(StatusCode::OK, ready::instruments(&self.0))),
+            _ => None,
+        }
+    }
+}
+
+impl Host for Worker {
+    fn text(&self, session: u32, message: &mut [u8]) {
+        let shell = &self.0;
+        let now_us = shell.clock.now_us();
+        let then = {
+            let mut sessions = shell.sessions.borrow_mut();
+            let Some(Some(live)) = sessions.get_mut(session as usize) else { return };
+            let mut engine = shell.engine.borrow_mut();
+            let mut decoder = shell.decoder.borrow_mut();
+            control::message(&mut decoder, message, &mut engine, &mut live.client, &shell.terms, now_us)
+        };
+        match then {
+            Then::Done => {}
+            Then::Interest => shell.look_at_interest(),
+            Then::Welcomed(known) => {
+                let key = shell.key_of(session);
+                if let (Some(account), Some(key)) = (known.account, key) {
+                    shell.relay.borrow_mut().join(account, key, now_us);
+                }
+            }
+            Then::Order { id, known, act, expires_ms } => submit(shell, session, id, known, *act, expires_ms),
+            Then::Close(reason) => shell.close(session, reason),
+        }
+        shell.settle();
+    }
+
+    fn binary(&self, _session: u32, _message: &mut [u8]) -> Result<(), CloseReason> {
+        Err(CloseReason::Unsupported)
+    }
+
+    fn ping(&self, session: u32, payload: &[u8]) {
+        let now_us = self.0.clock.now_us();
+        self.0.engine.borrow_mut().pong(session, payload, now_us);
+        self.0.settle();
+    }
+
+    fn goodbye(&self, session: u32, goodbye: Goodbye) {
+        match goodbye {
+            Goodbye::Fault(reason) => self.0.close(session, reason),
+            Goodbye::Echo(payload) => {
+                let now_us = self.0.clock.now_us();
+                self.0.engine.borrow_mut().close_with(session, payload, now_us);
+            }
+        }
+        self.0.settle();
+    }
+
+    fn has_room(&self, session: u32) -> bool {
+        self.0.engine.borrow().outbox(session).is_none_or(crate::outbox::Outbox::has_room)
+    }
+
+    fn ended(&self, session: u32) {
+        let shell = &self.0;
+        let live = shell.sessions.borrow_mut().get_mut(session as usize).and_then(Option::take);
+        let Some(live) = live else { return };
+        if let Some(account) = live.client.hello.and_then(|known| known.account) {
+            shell.relay.borrow_mut().leave(&account, live.key());
+        }
+        shell.metrics.session_closed(live.reason);
+        shell.engine.borrow_mut().end(session);
+        shell.look_at_interest();
+    }
+
+    fn now_us(&self) -> i64 {
+        self.0.clock.now_us()
     }
 }
 
 /// Does what the engine asked for a session.
 pub fn obey(shell: &Rc<Shell>, event: SessionEvent) {
-    let _ = (shell, event, Drained::Idle);
+    let session = event.session();
+    let Some((key, link)) = shell.link_of(session) else { return };
+    match event {
+        SessionEvent::Blocked(_) => {
+            spawn_local(go_on(Rc::clone(shell), session, key, link));
+        }
+        SessionEvent::Closed(_) => link.end(),
+        SessionEvent::End(_, reason) => {
+            shell.note_reason(session, reason);
+            link.end();
+        }
+    }
+}
+
+/// Goes on writing a session whose socket was full, until nothing more may be said.
+async fn go_on(shell: Rc<Shell>, session: u32, key: SessionKey, link: Rc<Link>) {
+    loop {
+        if link.writable().await.is_err() {
+            return link.end();
+        }
+        if shell.session_of(key).is_none() {
+            return;
+        }
+        let now_us = shell.clock.now_us();
+        let drained = shell.engine.borrow_mut().drain(session, now_us);
+        match drained {
+            Drained::Blocked => {}
+            Drained::Idle => break,
+            Drained::Closed | Drained::Gone => return link.end(),
+        }
+        if shell.engine.borrow().outbox(session).is_some_and(crate::outbox::Outbox::has_room) {
+            link.wake();
+        }
+    }
+    link.wake();
+}
+
+/// Looks for sessions that are silent, or have not said hello. Runs until dropped.
+pub async fn look(shell: Rc<Shell>) {
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let now_us = shell.clock.now_us();
+        for (session, act) in found(&shell, now_us) {
+            match act {
+                None => shell.engine.borrow_mut().ping(session, now_us),
+                Some(reason) => shell.close(session, reason),
+            }
+        }
+        shell.settle();
+    }
+}
+
+/// Sessions to be pinged (no reason) or closed.
+fn found(shell: &Shell, now_us: i64) -> Vec<(u32, Option<CloseReason>)> {
+    let sessions = shell.sessions.borrow();
+    let act = |live: &Live| match live.link.silence(now_us) {
+        _ if live.client.is_silent(now_us) => Some(Some(CloseReason::SlowConsumer)),
+        Silence::End => Some(Some(CloseReason::NoPong)),
+        Silence::Ping => Some(None),
+        Silence::Fine => None,
+    };
+    sessions.iter().flatten().filter_map(|live| Some((live.client.session, act(live)?))).collect()
 }

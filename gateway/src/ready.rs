@@ -1,0 +1,105 @@
+//! What the gateway says of itself over HTTP: readiness and the list of instruments, as JSON.
+
+use crate::ingest::Want;
+use crate::orders::durability_word;
+use crate::shell::Shell;
+use serde::Serialize;
+use wire::block::Durability;
+use wire::control::reply::Symbol;
+
+#[derive(Serialize)]
+struct Ready {
+    /// Whether market data can be served.
+    ready: bool,
+    bus: &'static str,
+    clients: usize,
+    instruments: usize,
+    shards: Vec<Shard>,
+    /// Whether every partition takes orders.
+    orders: bool,
+    durability: &'static str,
+    partitions: Vec<Partition>,
+    boot_id: String,
+}
+
+#[derive(Serialize)]
+struct Shard {
+    shard: u16,
+    /// `defining`: its instruments are not known yet; `idle`: nobody wants it; `syncing`; `synced`.
+    state: &'static str,
+    feed_epoch: u64,
+}
+
+#[derive(Serialize)]
+struct Partition {
+    partition: u16,
+    alive: bool,
+    applied: u64,
+    durability: &'static str,
+}
+
+/// `/readyz`: whether a load balancer may send clients here, and why not. Orders do not decide it, since market data
+/// goes on without them; they are told apart.
+#[must_use]
+pub fn readiness(shell: &Shell) -> (bool, String) {
+    let now_us = shell.clock.now_us();
+    let engine = shell.engine.borrow();
+    let relay = shell.relay.borrow();
+    let wanted = engine.shards_wanted();
+    let shards: Vec<Shard> = (0..shell.shards())
+        .map(|shard| {
+            let state = match engine.wants(shard) {
+                Want::Definitions => "defining",
+                _ if wanted & (1 << shard) == 0 => "idle",
+                Want::Snapshot => "syncing",
+                Want::Nothing => "synced",
+            };
+            Shard { shard, state, feed_epoch: engine.ingest.epoch(shard) }
+        })
+        .collect();
+    let partitions: Vec<Partition> = (0..)
+        .zip(relay.partitions())
+        .map(|(partition, known)| Partition {
+            partition,
+            alive: known.is_alive(now_us),
+            applied: known.position.applied(),
+            durability: durability_word(known.durability()),
+        })
+        .collect();
+    let connected = shell.bus.alarm().is_connected();
+    let ready = connected && shards.iter().all(|shard| matches!(shard.state, "idle" | "synced"));
+    let body = Ready {
+        ready,
+        bus: if connected { "connected" } else { "disconnected" },
+        clients: engine.sessions(),
+        instruments: engine.directory.len(),
+        orders: partitions.iter().all(|partition| partition.alive),
+        durability: durability_word(worst(relay.partitions().iter().map(|known| known.durability()))),
+        shards,
+        partitions,
+        boot_id: shell.terms.boot_id.clone(),
+    };
+    (ready, serde_json::to_string(&body).unwrap_or_default())
+}
+
+/// The least that all partitions keep to.
+fn worst(all: impl Iterator<Item = Durability>) -> Durability {
+    let rank = |durability: &Durability| match durability {
+        Durability::NotDurable => 0,
+        Durability::Unproven => 1,
+        Durability::SyncAlways => 2,
+    };
+    all.min_by_key(rank).unwrap_or(Durability::Unproven)
+}
+
+/// `/v1/instruments`: all known instruments, as `subscribed` tells them.
+#[must_use]
+pub fn instruments(shell: &Shell) -> String {
+    #[derive(Serialize)]
+    struct List<'a> {
+        instruments: Vec<Symbol<'a>>,
+    }
+    let engine = shell.engine.borrow();
+    let instruments = engine.directory.iter().map(|(id, instrument)| Symbol::new(id.0, instrument)).collect();
+    serde_json::to_string(&List { instruments }).unwrap_or_default()
+}
