@@ -86,7 +86,7 @@ fn range() -> PrintRange {
     PrintRange { first: 6_100_100, high: 6_100_200, low: 6_099_900 }
 }
 
-pub fn fixed() -> Vec<Case> {
+pub(crate) fn fixed() -> Vec<Case> {
     let last = print(6_100_000, 9, 5_020, Aggressor::Buy);
     let absent = QuoteImage { state: State::Quiet, ..quote(6_100_010, 6_100_011, 0, 300, 1_600) };
     let lost = QuoteImage { lost: 40, ..quote(6_100_010, 6_100_011, 51_900, 300, (1 << 32) + 1_700) };
@@ -172,7 +172,7 @@ fn json_print(print: &Print, listed: bool) -> (Vec<u8>, Value) {
     (bytes, value)
 }
 
-pub fn json() -> Vec<Case> {
+pub(crate) fn json() -> Vec<Case> {
     let absent = QuoteImage { lost: 2, state: State::Quiet, ..quote(6_100_010, 6_100_011, 0, 300, 1_600) };
     let mut element = Vec::new();
     form::quote(&mut element, 7, 12, &absent, &instrument());

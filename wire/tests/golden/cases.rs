@@ -7,11 +7,11 @@ use tickgate_wire::frame::{Kind, Print, PrintRange, QuoteImage, State, TradeImag
 use tickgate_wire::tick::{Aggressor, Quote};
 
 /// Epoch of all cases.
-pub const EPOCH: u64 = 1_723_075_200_000;
+pub(crate) const EPOCH: u64 = 1_723_075_200_000;
 /// Nanoseconds at which the cases' first events were due.
-pub const NS: i64 = 1_723_075_200_123_456_000;
+pub(crate) const NS: i64 = 1_723_075_200_123_456_000;
 
-pub fn quote(bid: i64, ask: i64, bid_size: i64, ask_size: i64, ver: u64) -> QuoteImage {
+pub(crate) fn quote(bid: i64, ask: i64, bid_size: i64, ask_size: i64, ver: u64) -> QuoteImage {
     QuoteImage {
         quote: Quote { bid, ask, bid_size, ask_size },
         state: State::Live,
@@ -24,11 +24,11 @@ pub fn quote(bid: i64, ask: i64, bid_size: i64, ask_size: i64, ver: u64) -> Quot
     }
 }
 
-pub fn print(price: i64, qty: i64, trade_id: u64, aggressor: Aggressor) -> Print {
+pub(crate) fn print(price: i64, qty: i64, trade_id: u64, aggressor: Aggressor) -> Print {
     Print { price, qty, trade_id, aggressor, ts_event: NS, ts_recv: NS + 250_000 }
 }
 
-pub fn totals(last: Print, tc: u64, lost: u64) -> TradeImage {
+pub(crate) fn totals(last: Print, tc: u64, lost: u64) -> TradeImage {
     TradeImage {
         feed_epoch: EPOCH,
         epoch_count: 1,
@@ -42,7 +42,7 @@ pub fn totals(last: Print, tc: u64, lost: u64) -> TradeImage {
     }
 }
 
-pub fn state(state: State) -> &'static str {
+pub(crate) fn state(state: State) -> &'static str {
     match state {
         State::Live => "live",
         State::Quiet => "quiet",
@@ -51,7 +51,7 @@ pub fn state(state: State) -> &'static str {
     }
 }
 
-pub fn side(aggressor: Aggressor) -> Option<&'static str> {
+pub(crate) fn side(aggressor: Aggressor) -> Option<&'static str> {
     match aggressor {
         Aggressor::None => None,
         Aggressor::Buy => Some("buy"),
@@ -59,11 +59,11 @@ pub fn side(aggressor: Aggressor) -> Option<&'static str> {
     }
 }
 
-pub fn print_value(print: &Print) -> Value {
+pub(crate) fn print_value(print: &Print) -> Value {
     json!({ "price": print.price, "qty": print.qty, "trade_id": print.trade_id, "side": side(print.aggressor) })
 }
 
-pub fn range_value(range: Option<PrintRange>) -> Value {
+pub(crate) fn range_value(range: Option<PrintRange>) -> Value {
     range.map_or(Value::Null, |r| json!({ "first": r.first, "high": r.high, "low": r.low }))
 }
 
@@ -75,7 +75,7 @@ fn quote_value(id: u32, image: &QuoteImage) -> Value {
     })
 }
 
-pub fn plain(kind: Kind, slot: u8, frame: u32) -> head::Head {
+pub(crate) fn plain(kind: Kind, slot: u8, frame: u32) -> head::Head {
     head::Head { kind, slot, frame, tick: 0x1234, lag_us: 310, whole_ns: None }
 }
 
@@ -378,7 +378,7 @@ fn newer() -> Vec<Case> {
     ]
 }
 
-pub fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     let mut cases = compact_quotes();
     cases.extend(compact_trades());
     cases.extend(newer());

@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// One golden file.
-pub struct Case {
-    pub name: &'static str,
-    pub bytes: Vec<u8>,
-    pub value: Value,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) value: Value,
 }
 
-pub fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     bytes.join(" ")
 }
@@ -32,7 +32,7 @@ fn blesses() -> bool {
 }
 
 /// Compares with the file, or writes it.
-pub fn pin(name: &str, bytes: &[u8]) {
+pub(crate) fn pin(name: &str, bytes: &[u8]) {
     let path = data().join(name);
     if blesses() {
         std::fs::create_dir_all(data()).unwrap();
