@@ -11,7 +11,7 @@ import { WatchList } from './watch.js';
 const ACCOUNTS = ['A1', 'A2', 'A3', 'A4', 'A5', 'A6', 'A7', 'A8'];
 const RATES = [0, 10, 20, 50, 100, 250, 500, 1000];
 const SLOW_MS = 500;
-const READY_MS = 5_000;
+const READY_MS = 2_000;
 
 const account = stored('account', 'A1');
 const state = new PageState(account);
@@ -232,6 +232,9 @@ function nextPanel(event: KeyboardEvent): void {
 
 /** What the gateway's readiness says of the order log; looked up now and then, never guessed. */
 async function readiness(): Promise<void> {
+  setTimeout(() => void readiness(), READY_MS);
+  // A gateway that is not ready answers 503; then the truth bar says enough.
+  if (!state.proven() || !state.rows.some((row) => state.shownState(row.instrument) < 2)) return;
   try {
     const answer = await fetch('/readyz', { cache: 'no-store' });
     const body = (await answer.json()) as { durability?: unknown };
@@ -239,7 +242,6 @@ async function readiness(): Promise<void> {
   } catch {
     state.durability = '';
   }
-  setTimeout(() => void readiness(), READY_MS);
 }
 
 header();

@@ -24,6 +24,8 @@ function account(): Account {
 export class QuoteView {
   /** False until a full, and again after a lost frame: deltas then mean nothing. */
   based = false;
+  /** Whether an accounting period is open: it outlives a lost frame, not a new epoch or the subscription. */
+  counting = false;
   feedEpoch = 0;
   version = 0;
   lost = 0;
@@ -57,6 +59,7 @@ export class QuoteView {
 /** Totals and last print of an instrument. */
 export class TradeView {
   based = false;
+  counting = false;
   feedEpoch = 0;
   tc = 0;
   lost = 0;
@@ -212,8 +215,9 @@ export class View implements Sink {
       if (instrument === undefined) continue;
       instrument.channels &= ~(1 << channel);
       // The base goes with the subscription: what comes later is another accounting period.
-      if (channel === 0) instrument.quote.based = false;
-      else instrument.trade.based = false;
+      const view = channel === 0 ? instrument.quote : instrument.trade;
+      view.based = false;
+      view.counting = false;
       if (instrument.channels === 0) this.instruments.delete(id);
       this.events.left?.(instrument, message.channel);
     }
@@ -293,13 +297,11 @@ export class View implements Sink {
   ): void {
     const instrument = this.at(rank);
     const view = instrument.quote;
-    const sameEpoch = view.feedEpoch === feedEpoch && view.version > 0;
-    const goesOn = sameEpoch && (view.based || total >= view.version);
+    const goesOn = view.counting && view.feedEpoch === feedEpoch;
     const covered = total - view.version;
     const declared = lost - view.lost;
-    const hadBase = goesOn && view.based;
-    Object.assign(view, { based: true, feedEpoch, version: total, lost, bid, ask, bidSize, askSize });
-    if (hadBase) {
+    Object.assign(view, { based: true, counting: true, feedEpoch, version: total, lost, bid, ask, bidSize, askSize });
+    if (goesOn) {
       view.cover(covered - declared, declared, this.quotes);
       if (covered - declared > 0) view.events = covered - declared;
     } else {
@@ -334,11 +336,12 @@ export class View implements Sink {
   tradeFull(rank: number, totals: TradeTotals, listed: Print[], range: Range | null, _partial: boolean): void {
     const instrument = this.at(rank);
     const view = instrument.trade;
-    const goesOn = view.based && view.feedEpoch === totals.feedEpoch;
+    const goesOn = view.counting && view.feedEpoch === totals.feedEpoch;
     const covered = totals.tc - view.tc;
     const declared = totals.lost - view.lost;
     const volume = totals.volume - view.volume;
     view.based = true;
+    view.counting = true;
     view.feedEpoch = totals.feedEpoch;
     view.tc = totals.tc;
     view.lost = totals.lost;
