@@ -38,6 +38,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const BACK_OFF_MIN: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// How long the first term waits for the market.
+const MARKET_WAIT: Duration = Duration::from_secs(3);
 const DURABILITY_EVERY: Duration = Duration::from_secs(10);
 
 /// Messages that a subscription holds; beyond it the library drops and says so. A dropped tick is found by its
@@ -209,6 +211,7 @@ impl Service {
     async fn terms(&mut self, ready: impl FnOnce()) -> Result<(), ServiceError> {
         let (mut ready, mut back_off) = (Some(ready), BACK_OFF_MIN);
         let mut stopped = self.stopped.clone();
+        self.know_market().await;
         loop {
             let begun = tokio::select! {
                 begun = self.begin() => begun,
@@ -297,6 +300,22 @@ impl Service {
                 }
                 event = self.feed.next() => self.feed.apply(event, &mut self.core.market, self.clock.now_us()),
                 () = &mut silence => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for the market, but not for ever: an order that comes before it is refused for good.
+    async fn know_market(&mut self) {
+        let end = tokio::time::sleep(MARKET_WAIT);
+        tokio::pin!(end);
+        let shards = usize::from(self.config.shards);
+        while self.core.market.current_shards(self.clock.now_us()) < shards {
+            tokio::select! {
+                event = self.feed.next() => self.feed.apply(event, &mut self.core.market, self.clock.now_us()),
+                () = &mut end => {
+                    tracing::warn!("the market is not whole yet; its orders will be refused");
+                    return;
+                }
             }
         }
     }

@@ -251,7 +251,7 @@ impl Block {
 }
 
 /// Builds a block in one buffer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BlockWriter {
     bytes: Vec<u8>,
     partition: u16,
