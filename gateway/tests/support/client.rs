@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 /// What came.
 #[derive(Debug)]
-pub enum Came {
+pub(crate) enum Came {
     /// A JSON text.
     Text(Value),
     /// A binary message.
@@ -25,7 +25,7 @@ pub enum Came {
 }
 
 /// A connected client.
-pub struct Client {
+pub(crate) struct Client {
     socket: FragmentCollector<TokioIo<Upgraded>>,
 }
 
@@ -41,7 +41,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 
 impl Client {
     /// Connects without a hello.
-    pub async fn connect(address: SocketAddr, form: &str) -> Self {
+    pub(crate) async fn connect(address: SocketAddr, form: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let request = Request::get("/ws")
             .header(HOST, address.to_string())
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// Connects and says hello for an account.
-    pub async fn hello(address: SocketAddr, form: &str, account: &str) -> Self {
+    pub(crate) async fn hello(address: SocketAddr, form: &str, account: &str) -> Self {
         let mut client = Self::connect(address, form).await;
         client.send(&format!(r#"{{"op":"hello","session":"t","account":"{account}"}}"#)).await;
         client.until("welcome").await;
@@ -72,13 +72,13 @@ impl Client {
     }
 
     /// Sends a text.
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         let frame = Frame::text(Payload::Owned(text.as_bytes().to_vec()));
         self.socket.write_frame(frame).await.unwrap();
     }
 
     /// The next message.
-    pub async fn next(&mut self) -> Came {
+    pub(crate) async fn next(&mut self) -> Came {
         loop {
             let frame = self.socket.read_frame().await.unwrap();
             match frame.opcode {
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// The next text whose `op` is this one; others are passed over.
-    pub async fn until(&mut self, op: &str) -> Value {
+    pub(crate) async fn until(&mut self, op: &str) -> Value {
         loop {
             match self.next().await {
                 Came::Text(text) if text["op"] == op => return text,
@@ -104,13 +104,13 @@ impl Client {
     }
 
     /// Sends a request and waits for a reply of this kind.
-    pub async fn ask(&mut self, request: &str, op: &str) -> Value {
+    pub(crate) async fn ask(&mut self, request: &str, op: &str) -> Value {
         self.send(request).await;
         self.until(op).await
     }
 
     /// The next record of this kind whose element satisfies `good` (form `json`).
-    pub async fn record(&mut self, op: &str, good: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn record(&mut self, op: &str, good: impl Fn(&Value) -> bool) -> Value {
         loop {
             let message = self.until(op).await;
             let found = message["data"].as_array().unwrap().iter().find(|record| good(record)).cloned();
@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// Waits for the end of the connection.
-    pub async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         loop {
             if let Came::Close(code) = self.next().await {
                 return code;
@@ -131,7 +131,7 @@ impl Client {
 }
 
 /// A plain HTTP GET: status and body.
-pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::task::spawn_local(connection);

@@ -1,8 +1,13 @@
 //! A gateway on a real socket with a bus in memory, and a plain client.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends by its panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test ends by its panic"
+)]
 
-pub mod client;
+pub(crate) mod client;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -43,7 +48,7 @@ struct Row {
 }
 
 /// A publisher of one shard and a writer of one partition, in memory.
-pub struct Memory {
+pub(crate) struct Memory {
     alarm: Alarm,
     rows: RefCell<Vec<Row>>,
     epoch: Cell<u64>,
@@ -55,17 +60,17 @@ pub struct Memory {
     log: RefCell<Vec<Bytes>>,
     writer: RefCell<Option<Writer>>,
     /// Order requests seen.
-    pub requests: RefCell<Vec<OrderRequest>>,
+    pub(crate) requests: RefCell<Vec<OrderRequest>>,
     /// How often the shard's snapshot was asked for.
-    pub snapshots: Cell<u32>,
+    pub(crate) snapshots: Cell<u32>,
 }
 
 /// What answers an order request: a reply at once, or none at all.
-pub type Writer = Box<dyn Fn(&Memory, &OrderRequest) -> Result<OrderReply, BusError>>;
+pub(crate) type Writer = Box<dyn Fn(&Memory, &OrderRequest) -> Result<OrderReply, BusError>>;
 
 impl Memory {
     /// A connected bus with these instruments in shard 0.
-    pub fn new(symbols: &[&str]) -> Rc<Self> {
+    pub(crate) fn new(symbols: &[&str]) -> Rc<Self> {
         let alarm = Alarm::default();
         alarm.link_up();
         let memory = Self {
@@ -87,7 +92,7 @@ impl Memory {
     }
 
     /// Lists one more instrument.
-    pub fn list(&self, symbol: &str) {
+    pub(crate) fn list(&self, symbol: &str) {
         let instrument = Instrument {
             symbol: symbol.to_owned(),
             price_exponent: -2,
@@ -118,18 +123,18 @@ impl Memory {
     }
 
     /// Publishes changes of instruments as one batch; returns its payload.
-    pub fn publish(&self, changes: &[(u32, Change)]) {
+    pub(crate) fn publish(&self, changes: &[(u32, Change)]) {
         let payload = self.batch(changes);
         self.send(payload);
     }
 
     /// Counts changes without publishing them: lost on the way.
-    pub fn lose(&self, changes: &[(u32, Change)]) {
+    pub(crate) fn lose(&self, changes: &[(u32, Change)]) {
         self.batch(changes);
     }
 
     /// Publishes a beat.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.publish(&[]);
     }
 
@@ -161,7 +166,7 @@ impl Memory {
     }
 
     /// Sends a payload as it is.
-    pub fn send(&self, payload: Bytes) {
+    pub(crate) fn send(&self, payload: Bytes) {
         let ticks = self.ticks.borrow();
         let Some(ticks) = ticks.as_ref() else { return };
         if ticks.try_send(payload).is_err() {
@@ -170,12 +175,12 @@ impl Memory {
     }
 
     /// Whether the shard is subscribed.
-    pub fn is_followed(&self) -> bool {
+    pub(crate) fn is_followed(&self) -> bool {
         self.ticks.borrow().as_ref().is_some_and(|ticks| !ticks.is_closed())
     }
 
     /// A new publisher: all state is void.
-    pub fn restart(&self) {
+    pub(crate) fn restart(&self) {
         self.epoch.set(self.epoch.get() + 1);
         self.next.set(1);
         for row in self.rows.borrow_mut().iter_mut() {
@@ -185,12 +190,12 @@ impl Memory {
     }
 
     /// Sets what answers order requests; without one nobody does.
-    pub fn serve_orders(&self, writer: Writer) {
+    pub(crate) fn serve_orders(&self, writer: Writer) {
         *self.writer.borrow_mut() = Some(writer);
     }
 
     /// Stores a block; its republished copy is sent only if `republish`. Returns its sequence.
-    pub fn store(&self, bytes: Vec<u8>, republish: bool) -> u64 {
+    pub(crate) fn store(&self, bytes: Vec<u8>, republish: bool) -> u64 {
         let bytes = Bytes::from(bytes);
         self.log.borrow_mut().push(bytes.clone());
         let sequence = self.log.borrow().len() as u64;
@@ -201,7 +206,7 @@ impl Memory {
     }
 
     /// Sends a beat of the writer.
-    pub fn live(&self, life: wire::block::Life) {
+    pub(crate) fn live(&self, life: wire::block::Life) {
         if let Some(lives) = self.lives.borrow().as_ref() {
             lives.try_send(life.encode().into()).expect("a bounded queue of a test");
         }
@@ -308,23 +313,23 @@ impl Bus for Memory {
 }
 
 /// A quote with both sizes 1.
-pub fn quote(bid: i64, ask: i64) -> Change {
+pub(crate) fn quote(bid: i64, ask: i64) -> Change {
     Change::Quote(Quote { bid, ask, bid_size: 1_000, ask_size: 1_000 })
 }
 
 /// A print.
-pub fn trade(price: i64, qty: i64) -> Change {
+pub(crate) fn trade(price: i64, qty: i64) -> Change {
     Change::Trade(Trade { price, qty, ..Trade::default() })
 }
 
 /// Flags that every test gateway starts with, and some more.
-pub fn config(flags: &[&str]) -> Config {
+pub(crate) fn config(flags: &[&str]) -> Config {
     let base = ["gateway", "--listen", "127.0.0.1:0", "--shards", "1", "--demo-accounts", "A1,A2"];
     <Config as clap::Parser>::try_parse_from(base.iter().chain(flags)).unwrap()
 }
 
 /// Runs `test` beside a gateway on `bus`; ends both within a bound.
-pub fn with_gateway<F: Future<Output = ()>>(
+pub(crate) fn with_gateway<F: Future<Output = ()>>(
     flags: &[&str],
     bus: &Rc<Memory>,
     test: impl FnOnce(std::net::SocketAddr) -> F,
@@ -348,4 +353,4 @@ pub fn with_gateway<F: Future<Output = ()>>(
 }
 
 /// Reports of requests by client order id, for writers of tests.
-pub type Seen = HashMap<String, u64>;
+pub(crate) type Seen = HashMap<String, u64>;
