@@ -1,5 +1,7 @@
 //! On a real nats-server with `sync_interval: always`: whatever is killed, every order has one definite outcome.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use async_nats::Client;

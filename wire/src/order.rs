@@ -8,7 +8,7 @@
 pub mod codec;
 mod names;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use names::{AccountId, ClOrdId, SessionName, Symbol, TextError};
 

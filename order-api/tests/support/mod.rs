@@ -1,6 +1,7 @@
 //! What the tests on a real nats-server share: the server, the service as a process, a feed, a client.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 pub mod client;
 pub mod feed;
