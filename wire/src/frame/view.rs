@@ -6,53 +6,17 @@
 //! **Accounting** (per channel and symbol): a period begins with the first full record after the symbol joined or
 //! after its feed epoch changed. Within a period, published = delivered + merged + declared lost.
 
-use crate::cursor::{Damaged, Reader};
-use crate::frame::compact::decode::{
-    Head, Items, PrintChange, PrintRecord, QuoteChange, QuoteFull, TradeFull, Trailer,
-};
+use crate::cursor::Damaged;
 use crate::frame::{Form, Print, PrintRange, State};
 use crate::tick::{Aggressor, Quote};
 use std::collections::HashMap;
 
+mod account;
+mod compact;
 mod fixed;
 mod json;
 
-/// Counts over all periods of one channel. `published` is last − first version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Events that the publisher numbered while a period ran.
-    pub published: u64,
-    /// Records, or prints, that stood for themselves.
-    pub delivered: u64,
-    /// Events that a record stood for besides its own.
-    pub merged: u64,
-    /// Events declared lost.
-    pub lost: u64,
-    /// Periods begun.
-    pub periods: u64,
-    /// Contradictions: a total that went back, more listed than published, sums that differ. Zero, or a fault.
-    pub broken: u64,
-}
-
-impl Account {
-    /// Whether every event is accounted for.
-    #[must_use]
-    pub const fn identity_ok(&self) -> bool {
-        self.broken == 0 && self.published == self.delivered + self.merged + self.lost
-    }
-
-    /// Takes what a record covers: `covered` events of which `lost` are lost and `listed` stand for themselves.
-    fn cover(&mut self, covered: u64, lost: u64, listed: u64) {
-        self.published += covered;
-        match covered.checked_sub(lost + listed) {
-            Some(merged) => {
-                (self.lost, self.delivered, self.merged) =
-                    (self.lost + lost, self.delivered + listed, self.merged + merged);
-            }
-            None => self.broken += 1,
-        }
-    }
-}
+pub use self::account::Account;
 
 /// A symbol's quote as the client holds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -261,7 +225,7 @@ impl View {
     /// A heartbeat. True when a frame was lost: ask for repair.
     pub fn heartbeat(&mut self, t_us: i64, last_frame: u32) -> bool {
         for timing in self.timing.iter_mut().filter(|timing| timing.tick_us > 0) {
-            let tick = (t_us - timing.phase_us).div_euclid(timing.tick_us);
+            let tick = t_us.saturating_sub(timing.phase_us).div_euclid(timing.tick_us);
             timing.known_tick = u64::try_from(tick).ok();
         }
         let lost = self.frame != last_frame;
@@ -335,90 +299,6 @@ impl View {
         gap
     }
 
-    fn compact(&mut self, bytes: &[u8], each: &mut impl FnMut(Update)) -> Result<Received, Damaged> {
-        let mut reader = Reader::new(bytes);
-        let head = Head::read(&mut reader)?;
-        let step = u32::from(head.counter).wrapping_sub(self.frame) & 15;
-        let next = self.frame.wrapping_add(if step == 0 { 16 } else { step });
-        let frame = head.whole.map_or(next, |whole| whole.1);
-        let gap = self.follow(frame);
-        let flush_us = self.flush_us(&head);
-        let channel = match head.kind {
-            0 | 1 => QUOTE,
-            2 | 7 => TRADE,
-            kind => return Ok(Received { kind, slot: head.slot, flush_us, records: 0, gap }),
-        };
-        let set = self.sets.remove(&(channel, head.slot)).ok_or(Damaged)?;
-        let records = self.compact_records(reader, &head, &set, each);
-        self.sets.insert((channel, head.slot), set);
-        Ok(Received { kind: head.kind, slot: head.slot, flush_us, records: records?, gap })
-    }
-
-    fn compact_records(
-        &mut self,
-        reader: Reader<'_>,
-        head: &Head,
-        set: &[u32],
-        each: &mut impl FnMut(Update),
-    ) -> Result<u64, Damaged> {
-        let mut items = Items::read(reader, head.gaps, set.len())?;
-        let mut records = 0;
-        while let Some(rank) = items.next_rank()? {
-            let (id, reader) = (set[rank], &mut items.records);
-            records += 1;
-            match head.kind {
-                0 => {
-                    let record = QuoteChange::read(reader)?;
-                    if let Some(update) = self.quote_delta(id, &record) {
-                        each(update);
-                    }
-                }
-                1 => {
-                    let full = QuoteFull::read(reader)?;
-                    let (epoch, total, lost) = (full.feed_epoch, full.ver, full.lost);
-                    let new =
-                        QuoteView { quote: full.quote, state: full.state, epoch, total, lost, based: true };
-                    let events = self.quote_full(id, new, u64::MAX);
-                    each(Update::Quote { id, events, full: true, ts_event: 0, ts_recv: 0 });
-                }
-                2 => self.compact_prints(id, reader, each)?,
-                _ => self.compact_totals(id, reader, each)?,
-            }
-        }
-        Ok(records)
-    }
-
-    /// The time of a flush from the tick's low byte and what is known of the slot.
-    fn flush_us(&mut self, head: &Head) -> Option<i64> {
-        let timing = self.timing.get_mut(usize::from(head.slot))?;
-        let tick = match head.whole {
-            Some((tick, _)) => tick,
-            None => {
-                let known = timing.known_tick?;
-                let step = i64::from(head.tick.wrapping_sub(crate::cursor::low_byte(known)).cast_signed());
-                known.checked_add_signed(step)?
-            }
-        };
-        timing.known_tick = Some(tick);
-        if let Some(ns) = head.time_ns {
-            return i64::try_from(ns / 1_000).ok();
-        }
-        let begun = i64::try_from(tick).ok()?.checked_mul(timing.tick_us)?;
-        Some(begun.checked_add(timing.phase_us)? + i64::from(head.lag_us?))
-    }
-
-    fn quote_delta(&mut self, id: u32, record: &QuoteChange) -> Option<Update> {
-        let view = self.quotes.get_mut(&id).filter(|view| view.based)?;
-        view.quote.bid = view.quote.bid.wrapping_add(record.bid);
-        view.quote.ask = view.quote.ask.wrapping_add(record.ask);
-        view.quote.bid_size = view.quote.bid_size.wrapping_add(record.bid_size);
-        view.quote.ask_size = view.quote.ask_size.wrapping_add(record.ask_size);
-        view.state = record.state.unwrap_or(view.state);
-        view.total += record.events;
-        self.accounts[0].cover(record.events, 0, record.events.min(1));
-        Some(Update::Quote { id, events: record.events, full: false, ts_event: 0, ts_recv: 0 })
-    }
-
     /// Takes a quote with totals (mod `modulus` + 1); returns the events covered.
     fn quote_full(&mut self, id: u32, new: QuoteView, modulus: u64) -> u64 {
         let account = &mut self.accounts[0];
@@ -435,69 +315,6 @@ impl View {
         }
         account.cover(covered, lost, covered.saturating_sub(lost).min(1));
         covered
-    }
-
-    fn compact_prints(
-        &mut self,
-        id: u32,
-        reader: &mut Reader<'_>,
-        each: &mut impl FnMut(Update),
-    ) -> Result<(), Damaged> {
-        let told = self.aggressors.get(&id).copied().unwrap_or(false);
-        loop {
-            let (record, another) = PrintRecord::read(reader)?;
-            match (record, self.trades.get_mut(&id).filter(|view| view.based)) {
-                (PrintRecord::State(state), Some(view)) => view.state = state,
-                (PrintRecord::Print(change), Some(view)) => {
-                    let print = next_print(&view.last, told, change);
-                    view.add(&print);
-                    self.accounts[1].cover(1, 0, 1);
-                    each(Update::Print { id, print });
-                }
-                _ => {}
-            }
-            if !another {
-                return Ok(());
-            }
-        }
-    }
-
-    fn compact_totals(
-        &mut self,
-        id: u32,
-        reader: &mut Reader<'_>,
-        each: &mut impl FnMut(Update),
-    ) -> Result<(), Damaged> {
-        let full = TradeFull::read(reader)?;
-        let told = self.aggressors.get(&id).copied().unwrap_or(false);
-        let last = Print { price: full.price, qty: full.qty, trade_id: full.trade_id, ..Print::default() };
-        let new = TradeView {
-            last,
-            state: full.state,
-            epoch: full.feed_epoch,
-            total: full.tc,
-            lost: full.lost,
-            volume: full.volume,
-            buy_volume: full.buy_volume,
-            notional: modular(full.notional),
-            based: true,
-            listable: 0,
-        };
-        let mut before = last;
-        let mut listed = Listed::default();
-        let based = self.trades.get(&id).is_some_and(|old| old.epoch == new.epoch);
-        for _ in 0..full.listed {
-            if let (PrintRecord::Print(change), _) = PrintRecord::read(reader)? {
-                before = next_print(&before, told, change);
-                listed.add(&before);
-                if based {
-                    each(Update::Print { id, print: before });
-                }
-            }
-        }
-        let Trailer { range, partial } = Trailer::read(reader, full.price)?;
-        each(self.trade_full(id, new, u64::MAX, listed, range, partial));
-        Ok(())
     }
 
     /// Takes trade totals, of which `listed` prints are or will be told one by one.
@@ -520,9 +337,10 @@ impl View {
         let lost = new.lost.wrapping_sub(old.lost) & modulus;
         if covered > modulus / 2 {
             account.broken += 1;
+        } else {
+            account.cover(covered, lost, listed.count);
         }
-        account.cover(covered, lost, listed.count);
-        let merged = covered.saturating_sub(lost + listed.count);
+        let merged = covered.saturating_sub(lost.saturating_add(listed.count));
         let volume = new.volume.wrapping_sub(old.volume).wrapping_sub(listed.volume);
         let notional = new.notional.wrapping_sub(old.notional).wrapping_sub(listed.notional) & NOTIONAL_MASK;
         if merged == 0 && lost == 0 && (volume != 0 || notional != 0) {
@@ -543,8 +361,7 @@ impl View {
             account.cover(1, 0, 1);
         } else if view.listable > 0 {
             view.listable -= 1;
-            account.merged -= 1;
-            account.delivered += 1;
+            account.tell_merged();
         } else {
             return; // from before the period
         }
@@ -577,25 +394,9 @@ const fn modular(notional: i128) -> u128 {
     notional as u128 & NOTIONAL_MASK
 }
 
-fn next_print(last: &Print, told: bool, change: PrintChange) -> Print {
-    let aggressor = match (told, change.sell) {
-        (false, _) => Aggressor::None,
-        (true, true) => Aggressor::Sell,
-        (true, false) => Aggressor::Buy,
-    };
-    Print {
-        price: last.price.wrapping_add(change.price),
-        qty: change.qty.unwrap_or(last.qty),
-        trade_id: last.trade_id.wrapping_add_signed(change.id_gap).wrapping_add(1),
-        aggressor,
-        ts_event: 0,
-        ts_recv: 0,
-    }
-}
-
 impl TradeView {
     fn add(&mut self, print: &Print) {
-        self.total += 1;
+        self.total = self.total.wrapping_add(1);
         self.volume = self.volume.wrapping_add(print.qty);
         if print.aggressor == Aggressor::Buy {
             self.buy_volume = self.buy_volume.wrapping_add(print.qty);

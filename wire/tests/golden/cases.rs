@@ -240,6 +240,11 @@ fn compact_quotes() -> Vec<Case> {
             &[7],
             &[(7, base, step(101, 103, 500, 700, 11))],
         ),
+    ]
+}
+
+fn compact_fulls() -> Vec<Case> {
+    vec![
         fulls(
             About("compact-quote-full", "a snapshot"),
             &plain(Kind::QuoteFull, 0, 1),
@@ -380,6 +385,7 @@ fn newer() -> Vec<Case> {
 
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = compact_quotes();
+    cases.extend(compact_fulls());
     cases.extend(compact_trades());
     cases.extend(newer());
     cases.extend(crate::binary::fixed());

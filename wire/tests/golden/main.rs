@@ -2,6 +2,8 @@
 //! by the clients of the other languages. `TICKGATE_BLESS=1 cargo test -p tickgate-wire --test golden` writes them
 //! anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod binary;
 mod cases;
 mod document;

@@ -88,7 +88,8 @@ impl View {
             based: true,
         };
         let events = self.quote_full(id, new, u64::MAX);
-        let (ts_event, ts_recv) = (element.ts_event * 1_000, element.ts_recv * 1_000);
+        let (ts_event, ts_recv) =
+            (element.ts_event.saturating_mul(1_000), element.ts_recv.saturating_mul(1_000));
         each(Update::Quote { id, events, full, ts_event, ts_recv });
         Ok(())
     }
@@ -106,8 +107,8 @@ impl View {
             qty: mantissa(element.qty.ok_or(Damaged)?)?,
             trade_id: element.trade_id.ok_or(Damaged)?,
             aggressor,
-            ts_event: element.ts_event * 1_000,
-            ts_recv: element.ts_recv * 1_000,
+            ts_event: element.ts_event.saturating_mul(1_000),
+            ts_recv: element.ts_recv.saturating_mul(1_000),
         };
         self.print(element.id, print, element.listed, each);
         Ok(())
@@ -120,8 +121,8 @@ impl View {
             price: number(element.price)?,
             qty: number(element.qty)?,
             trade_id: element.trade_id.unwrap_or(0),
-            ts_event: element.ts_event * 1_000,
-            ts_recv: element.ts_recv * 1_000,
+            ts_event: element.ts_event.saturating_mul(1_000),
+            ts_recv: element.ts_recv.saturating_mul(1_000),
             ..Print::default()
         };
         let new = TradeView {
