@@ -14,7 +14,7 @@ pub const BATCH_VERSION: u8 = 1;
 pub const BATCH_EVENTS_MAX: usize = 512;
 
 /// Header of every message of a shard.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Header {
     /// [`BATCH_VERSION`].
@@ -42,7 +42,7 @@ pub struct Header {
 }
 
 /// One event. `a`–`d`: quote bid, ask, bid size, ask size; trade price, qty, id, 0; level price, qty, 0, 0.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Record {
     /// Index within the shard's definitions.
@@ -70,7 +70,7 @@ pub struct Record {
 }
 
 /// Whole state of one instrument within its epoch.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct SnapshotRow {
     /// Quote and status events so far.

@@ -1,0 +1,93 @@
+//! The simulated market: determinism, pace, and a book that agrees with its quotes.
+
+use feed_sim::event::{Item, Source};
+use feed_sim::simulate::{Options, Simulator};
+use std::collections::{BTreeMap, HashMap};
+use wire::tick::{BookSide, Change};
+
+const OPTIONS: Options = Options { seed: 11, symbols: 200, rate: 20_000, depth: 20 };
+
+fn run(options: Options, seconds: i64) -> Vec<Item> {
+    let mut simulator = Simulator::new(options);
+    let mut items = Vec::new();
+    for step in 1..=seconds * 10 {
+        simulator.items_until(step * 100_000_000, &mut items).unwrap();
+    }
+    items
+}
+
+fn digest(items: &[Item]) -> u64 {
+    items
+        .iter()
+        .fold(0, |digest: u64, item| wire::instrument::stable_hash(format!("{digest}{item:?}").as_bytes()))
+}
+
+#[test]
+fn the_same_seed_gives_the_same_items_and_another_seed_others() {
+    let options = Options { rate: 5_000, ..OPTIONS };
+    let once = run(options, 2);
+    assert_eq!(digest(&once), digest(&run(options, 2)));
+    assert_ne!(digest(&once), digest(&run(Options { seed: 12, ..options }, 2)));
+}
+
+#[test]
+fn how_time_is_cut_changes_nothing() {
+    let mut simulator = Simulator::new(OPTIONS);
+    let mut items = Vec::new();
+    for until_ns in (0..=500_000_000).step_by(333_333) {
+        simulator.items_until(until_ns, &mut items).unwrap();
+    }
+    let mut whole = run(OPTIONS, 1);
+    whole.truncate(items.len());
+    assert_eq!(whole, items);
+}
+
+#[test]
+fn the_rate_is_held_to_what_was_asked() {
+    for (symbols, rate, seconds, percent) in [(6, 800, 60, 12), (200, 20_000, 20, 6), (3_000, 20_000, 20, 6)]
+    {
+        let items = run(Options { symbols, rate, ..OPTIONS }, seconds);
+        let told =
+            items.iter().filter(|item| matches!(item.change, Change::Quote(_) | Change::Trade(_))).count();
+        let (mean, asked) = (told as u64 / seconds.unsigned_abs(), u64::from(rate));
+        let off = mean.abs_diff(asked) * 100 / asked;
+        println!("{symbols} symbols: {mean} of {asked} a second");
+        assert!(off <= percent, "{symbols} symbols: {mean} of {asked} a second");
+    }
+}
+
+#[test]
+fn items_are_in_order_and_every_quote_is_its_book_and_never_crossed() {
+    let mut books: HashMap<(u32, bool), BTreeMap<i64, i64>> = HashMap::new();
+    let (mut last_ns, mut quotes, mut ids) = (0, 0, HashMap::new());
+    for item in run(OPTIONS, 5) {
+        assert!(item.due_ns >= last_ns);
+        last_ns = item.due_ns;
+        match item.change {
+            Change::Level(level) => {
+                let book = books.entry((item.instrument, level.side == BookSide::Bid)).or_default();
+                if level.qty == 0 {
+                    book.remove(&level.price);
+                } else {
+                    book.insert(level.price, level.qty);
+                }
+            }
+            Change::Quote(quote) => {
+                quotes += 1;
+                assert!(quote.bid < quote.ask, "{quote:?}");
+                let bid = books[&(item.instrument, true)].last_key_value().map(|(p, q)| (*p, *q));
+                let ask = books[&(item.instrument, false)].first_key_value().map(|(p, q)| (*p, *q));
+                assert_eq!(
+                    (bid, ask),
+                    (Some((quote.bid, quote.bid_size)), Some((quote.ask, quote.ask_size)))
+                );
+            }
+            Change::Trade(trade) => {
+                let id = ids.insert(item.instrument, trade.trade_id);
+                assert!(trade.qty > 0 && id.is_none_or(|id| id + 1 == trade.trade_id));
+            }
+            Change::Status(_) => {}
+        }
+    }
+    assert!(quotes > 10_000);
+}
