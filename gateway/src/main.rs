@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let Ok(filter) = EnvFilter::try_new(&config.log) else {
         return refuse(&format!("--log: not a filter: {}", config.log));
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("cannot start: {error}")),
