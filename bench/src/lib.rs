@@ -12,3 +12,4 @@ pub mod harness;
 pub mod load;
 pub mod measure;
 pub mod report;
+pub mod scenario;
