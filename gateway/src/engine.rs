@@ -86,6 +86,8 @@ pub struct Engine<S> {
     events: Vec<SessionEvent>,
     judged_us: i64,
     beaten: i64,
+    /// How far core time is ahead of the machine's clock, µs; told in heartbeats.
+    pub clock_offset_us: i64,
 }
 
 /// A wildcard that a session holds: instruments that come later and match it are added.
@@ -106,6 +108,7 @@ macro_rules! shared {
             directory: &$engine.directory,
             watermarks: &$engine.watermarks,
             now_us: $now,
+            clock_offset_us: $engine.clock_offset_us,
             scratch: &mut $engine.scratch,
             counters: &mut $engine.counters,
         }
@@ -133,6 +136,7 @@ impl<S: Socket> Engine<S> {
             events: Vec::new(),
             judged_us: now_us,
             beaten: now_us / (HEARTBEAT_US / HEARTBEAT_PARTS),
+            clock_offset_us: 0,
         }
     }
 

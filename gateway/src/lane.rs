@@ -253,7 +253,8 @@ impl Lane {
             || old.trade.feed_epoch != new.trade.feed_epoch;
         let state_moved = old.trade.state != new.trade.state;
         let unsettled = old.quote.ver != new.quote.ver;
-        if !quote_moved && !trade_moved && !(settle && unsettled) {
+        let told = quote_moved || trade_moved || (settle && unsettled);
+        if !told {
             if unsettled {
                 self.unsettled.insert(id);
             }

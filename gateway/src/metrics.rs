@@ -5,8 +5,8 @@
 
 use crate::orders::RelayCounters;
 use crate::outbox::Counters;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -31,11 +31,11 @@ struct CloseLabel {
 /// Label of how an order request ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OrderLabel {
-    outcome: OrderOutcome,
+    outcome: &'static str,
 }
 
 /// How an order request ended, for the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderOutcome {
     /// The writer answered.
     Answered,
@@ -45,6 +45,17 @@ pub enum OrderOutcome {
     Unknown,
     /// Above the account's rate or the session's requests in flight.
     Refused,
+}
+
+impl OrderOutcome {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// State of one shard at the moment of asking.
@@ -186,7 +197,7 @@ impl Metrics {
         reason = "a histogram's unit, not the tick path"
     )]
     pub fn order_ended(&self, outcome: OrderOutcome, took_us: i64) {
-        self.orders.get_or_create(&OrderLabel { outcome }).inc();
+        self.orders.get_or_create(&OrderLabel { outcome: outcome.word() }).inc();
         if outcome == OrderOutcome::Answered {
             self.order_ack.observe(took_us.max(0) as f64 / 1_000_000.0);
         }
@@ -261,7 +272,7 @@ mod tests {
             "gw_bus_lost_total 2",
             "gw_clients 3",
             "gw_sessions_closed_total{reason=\"slow_consumer\"} 1",
-            "gw_order_requests_total{outcome=\"Answered\"} 1",
+            "gw_order_requests_total{outcome=\"answered\"} 1",
             "gw_order_ack_seconds_bucket{le=\"0.001\"} 1",
             "gw_shard_proof_age_microseconds{shard=\"0\"} 9",
         ] {

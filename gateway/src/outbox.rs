@@ -89,6 +89,8 @@ pub struct Shared<'a> {
     pub watermarks: &'a [Option<i64>],
     /// Core time, µs.
     pub now_us: i64,
+    /// How far core time is ahead of the machine's clock, µs.
+    pub clock_offset_us: i64,
     /// Buffers.
     pub scratch: &'a mut Scratch,
     /// Counters.
@@ -422,7 +424,9 @@ impl<S: Socket> Outbox<S> {
             Some(ns) => integer(&mut text, (ns / 1_000).into()),
             None => text.extend_from_slice(b"null"),
         }
-        text.extend_from_slice(b",\"hash\":null,\"clock_offset_us\":null}");
+        text.extend_from_slice(b",\"hash\":null,\"clock_offset_us\":");
+        integer(&mut text, shared.clock_offset_us.into());
+        text.push(b'}');
         put_frame(&mut shared.scratch.buffer, OPCODE_TEXT, &text);
     }
 

@@ -175,6 +175,7 @@ pub async fn look(shell: Rc<Shell>) {
     loop {
         every.tick().await;
         let now_us = shell.clock.now_us();
+        shell.engine.borrow_mut().clock_offset_us = shell.clock.offset_us();
         for (session, act) in found(&shell, now_us) {
             match act {
                 None => shell.engine.borrow_mut().ping(session, now_us),

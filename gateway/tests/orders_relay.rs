@@ -1,5 +1,7 @@
 //! Orders on a real socket: replies, reports from the log only, no writer, a lost block.
 
+#![expect(clippy::expect_used, reason = "a test ends by its panic")]
+
 mod support;
 
 use gateway::bus::BusError;
@@ -20,7 +22,7 @@ fn report(request: &OrderRequest, report_seq: u64) -> ExecutionReport {
         report_seq,
         block: 0,
         order_id: OrderId::default(),
-        cl_ord_id: request.act.cl_ord_id().unwrap(),
+        cl_ord_id: request.act.cl_ord_id().expect("an act on an id"),
         orig_cl_ord_id: None,
         exec_type: ExecType::Rejected,
         ord_status: OrdStatus::Rejected,

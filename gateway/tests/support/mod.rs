@@ -1,11 +1,6 @@
 //! A gateway on a real socket with a bus in memory, and a plain client.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    reason = "a test ends by its panic"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by its panic")]
 
 pub(crate) mod client;
 
