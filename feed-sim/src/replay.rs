@@ -4,12 +4,17 @@
 //! recording exactly. Files of a folder are merged by time.
 
 pub mod binance;
+pub mod dbn;
+pub mod equities;
+pub mod fx;
+mod zipped;
 
 use crate::event::{Item, Source};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::path::{Path, PathBuf};
 use wire::instrument::Instrument;
+use wire::tick::Change;
 
 /// One file: items with their recording time, ns.
 pub trait Recording {
@@ -26,12 +31,15 @@ pub trait Recording {
 
 /// Files merged by time.
 pub struct Merged {
-    recordings: Vec<(u32, Box<dyn Recording>)>,
+    recordings: Vec<(Vec<u32>, Box<dyn Recording>)>,
     instruments: Vec<Instrument>,
     heads: BinaryHeap<Reverse<(i64, usize)>>,
     ready: Vec<Vec<Item>>,
+    skipped: BTreeMap<u32, Change>,
     begin_ns: i64,
 }
+
+const DAY_NS: i64 = 86_400_000_000_000;
 
 impl std::fmt::Debug for Merged {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,8 +48,8 @@ impl std::fmt::Debug for Merged {
 }
 
 impl Merged {
-    /// Merges recordings; the first item of all is due at 0, or the first one from `from_ns` (time of the recording)
-    /// on; what lies before it is due at 0 too, so that books and quotes are whole.
+    /// Merges recordings. The first item of all is due at 0; with a time of day, the first one from then on: what lies
+    /// before it is skipped but for the last quote and the book of each instrument, due at 0.
     ///
     /// # Errors
     /// One line that names file and line.
@@ -51,27 +59,30 @@ impl Merged {
             instruments: Vec::new(),
             heads: BinaryHeap::new(),
             ready: Vec::new(),
+            skipped: BTreeMap::new(),
             begin_ns: 0,
         };
         for recording in recordings {
-            let mut first = u32::try_from(merged.instruments.len()).unwrap_or(u32::MAX);
-            // Two files of one instrument follow each other.
-            let known = |new: &Instrument| merged.instruments.iter().position(|old| old.symbol == new.symbol);
-            match recording.instruments() {
-                [only] if known(only).is_some() => {
-                    first = u32::try_from(known(only).unwrap_or(0)).unwrap_or(0)
-                }
-                new => merged.instruments.extend_from_slice(new),
-            }
-            merged.recordings.push((first, recording));
+            // Several files may speak of one instrument.
+            let places = recording.instruments().iter().map(|new| merged.place(new)).collect();
+            merged.recordings.push((places, recording));
             merged.ready.push(Vec::new());
         }
         for at in 0..merged.recordings.len() {
             merged.fill(at)?;
         }
         let earliest = merged.heads.peek().map_or(0, |Reverse((time, _))| *time);
-        merged.begin_ns = from_ns.unwrap_or(earliest).max(earliest);
+        let midnight = earliest - earliest.rem_euclid(DAY_NS);
+        merged.begin_ns = from_ns.map_or(earliest, |from| midnight + from).max(earliest);
         Ok(merged)
+    }
+
+    fn place(&mut self, new: &Instrument) -> u32 {
+        let at = self.instruments.iter().position(|old| old.symbol == new.symbol).unwrap_or_else(|| {
+            self.instruments.push(new.clone());
+            self.instruments.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
     fn fill(&mut self, at: usize) -> Result<(), String> {
@@ -95,13 +106,21 @@ impl Source for Merged {
                 return Ok(true);
             }
             self.heads.pop();
-            let first = self.recordings[at].0;
-            let items = self.ready[at].drain(..);
-            out.extend(items.map(|item| Item {
-                due_ns,
-                instrument: first + item.instrument,
-                change: item.change,
-            }));
+            let places = &self.recordings[at].0;
+            for item in self.ready[at].drain(..) {
+                let instrument = places.get(item.instrument as usize).copied().unwrap_or(0);
+                match item.change {
+                    Change::Quote(_) | Change::Status(_) if time < self.begin_ns => {
+                        self.skipped.insert(instrument, item.change);
+                    }
+                    Change::Trade(_) if time < self.begin_ns => {}
+                    change => out.push(Item { due_ns, instrument, change }),
+                }
+            }
+            if time >= self.begin_ns && !self.skipped.is_empty() {
+                let skipped = std::mem::take(&mut self.skipped).into_iter();
+                out.splice(0..0, skipped.map(|(instrument, change)| Item { due_ns: 0, instrument, change }));
+            }
             self.fill(at)?;
         }
         Ok(false)
@@ -127,16 +146,28 @@ pub fn open(path: &Path, from_ns: Option<i64>) -> Result<Merged, String> {
     };
     files.sort();
     let mut recordings: Vec<Box<dyn Recording>> = Vec::new();
+    let mut from_ns = from_ns;
     for file in &files {
         if binance::is_one(file) {
             recordings.push(Box::new(binance::open(file)?));
+        } else if fx::is_one(file) {
+            recordings.push(Box::new(fx::open(file)?));
+        } else if equities::is_one(file) {
+            from_ns = from_ns.or(Some(EQUITIES_OPEN_NS));
+            recordings.push(Box::new(equities::open(file)?));
+        } else if dbn::is_one(file) {
+            recordings.push(Box::new(dbn::open(file)?));
         }
     }
     if recordings.is_empty() {
         return Err(format!(
-            "--data: {} holds no recording of a known kind (Binance: spot-*.gz, usdm-*.gz, cm-*.gz)",
+            "--data: {} holds no recording of a known kind (spot-*.gz, usdm-*.gz, cm-*.gz; *_quote.zip, *_trade.zip; \
+             *.dbn.zst)",
             path.display()
         ));
     }
     Merged::new(recordings, from_ns)
 }
+
+/// 09:30 in New York: before it there is little to see.
+const EQUITIES_OPEN_NS: i64 = 34_200_000_000_000;

@@ -5,13 +5,15 @@
 
 use crate::event::Item;
 use crate::replay::Recording;
+use crate::replay::zipped::rounded;
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use wire::instrument::Instrument;
-use wire::num::Number;
+use wire::num::{NumError, Number};
 use wire::tick::{Aggressor, BookLevel, BookSide, Change, Quote, Trade};
 
 /// One file.
@@ -22,6 +24,7 @@ pub struct Capture {
     number: u64,
     instruments: [Instrument; 1],
     unknown: u64,
+    inexact: Cell<u64>,
 }
 
 impl std::fmt::Debug for Capture {
@@ -119,6 +122,7 @@ pub fn open(path: &Path) -> Result<Capture, String> {
         number: 0,
         instruments: [instrument],
         unknown: 0,
+        inexact: Cell::new(0),
     })
 }
 
@@ -159,9 +163,16 @@ impl Capture {
 
     fn number(&self, text: Option<&str>, exponent: i8) -> Result<i64, String> {
         let text = text.ok_or_else(|| self.broken("a price or a quantity is missing"))?;
-        let number: Result<Number, _> = text.parse();
-        let mantissa = number.and_then(|number| number.rescale(exponent));
-        mantissa.map_err(|error| self.broken(&format!("{text}: {error}")))
+        let number: Number = text.parse().map_err(|error| self.broken(&format!("{text}: {error}")))?;
+        match number.rescale(exponent) {
+            Err(NumError::TooPrecise) => {
+                // The venue's own list says that this cannot be; it is rare, and told.
+                self.inexact.set(self.inexact.get() + 1);
+                let decimals = u32::from(exponent.abs_diff(number.exponent));
+                Ok(rounded(number.mantissa, 10_i64.pow(decimals)).0)
+            }
+            mantissa => mantissa.map_err(|error| self.broken(&format!("{text}: {error}"))),
+        }
     }
 
     fn quote(&self, data: &Data<'_>, out: &mut Vec<Item>) -> Result<(), String> {
@@ -250,6 +261,6 @@ impl Recording for Capture {
     }
 
     fn inexact(&self) -> u64 {
-        0
+        self.inexact.get()
     }
 }
