@@ -194,6 +194,15 @@ impl Lane {
         }
     }
 
+    /// When the lane must be looked at, µs: a timed one when it is due, `raw` when something waits for its pace.
+    #[must_use]
+    pub fn wakes_us(&self) -> Option<i64> {
+        if RATES_MS[self.class] != 0 {
+            return Some(self.due_us);
+        }
+        self.is_dirty().then(|| self.flushed_us + 5 * self.sweep_us)
+    }
+
     /// Whether a flush is due now.
     #[must_use]
     pub fn is_due(&self, now_us: i64) -> bool {
@@ -377,8 +386,7 @@ impl Lanes {
     /// When the next lane with members is due, µs.
     #[must_use]
     pub fn next_due_us(&self) -> Option<i64> {
-        let timed = |lane: &&Lane| !lane.members.is_empty() && RATES_MS[lane.class] != 0;
-        self.lanes.iter().filter(timed).map(Lane::due_us).min()
+        self.lanes.iter().filter(|lane| !lane.members.is_empty()).filter_map(Lane::wakes_us).min()
     }
 }
 

@@ -41,8 +41,8 @@ pub async fn run(shell: Rc<Shell>) {
     let mut suspect = shell.bus.alarm().suspect();
     let mut due_us = shell.clock.now_us();
     loop {
+        // In random order: a flood of payloads must not keep a snapshot waiting.
         tokio::select! {
-            biased;
             () = std::future::poll_fn(|context| shards.poll(context, TURN_PAYLOADS_MAX, &mut ready)) => {
                 take_payloads(&shell, &mut ready);
             }
