@@ -4,6 +4,7 @@
 //! Nothing of it is in the log: decisions are, so that a fold needs no quotes. Displayed size that was taken stays taken
 //! until the feed shows another price or size on that side; a restart forgets what was taken.
 
+use crate::state::BuildFast;
 use std::collections::HashMap;
 use wire::SHARDS_MAX;
 use wire::batch::SnapshotRow;
@@ -79,7 +80,7 @@ struct Row {
 #[derive(Debug, Default)]
 struct Table {
     rows: Vec<Row>,
-    positions: HashMap<Symbol, usize>,
+    positions: HashMap<Symbol, usize, BuildFast>,
     moved: Vec<usize>,
 }
 

@@ -8,8 +8,10 @@
 //! The index of ids is kept for ever: 16 bytes of hash of account + ClOrdID and 8 bytes of place, which is the order
 //! while it is open and later the block of the id's last report.
 
+mod fast;
 mod index;
 
+pub(crate) use fast::BuildFast;
 pub use index::Place;
 
 use crate::book::Book;
@@ -90,10 +92,10 @@ struct Counters {
     priority: u64,
 }
 
-/// What was there before a change.
+/// What was there before a change. Held in place: the journal's memory is used again for each block.
 #[derive(Debug)]
 enum Undo {
-    Order(u64, Option<Box<Order>>),
+    Order(u64, Option<Order>),
     Id(Key, Option<Place>),
     ReportSeq(u32, u64),
 }
@@ -105,10 +107,10 @@ pub struct State {
     now: Counters,
     stored: Counters,
     accounts: Vec<Account>,
-    account_positions: HashMap<AccountId, u32>,
+    account_positions: HashMap<AccountId, u32, BuildFast>,
     books: Vec<Book>,
-    book_positions: HashMap<Symbol, u32>,
-    orders: HashMap<u64, Order>,
+    book_positions: HashMap<Symbol, u32, BuildFast>,
+    orders: HashMap<u64, Order, BuildFast>,
     ids: Ids,
     journal: Vec<Undo>,
     voided: u64,
@@ -123,10 +125,10 @@ impl State {
             now: Counters::default(),
             stored: Counters::default(),
             accounts: Vec::new(),
-            account_positions: HashMap::new(),
+            account_positions: HashMap::default(),
             books: Vec::new(),
-            book_positions: HashMap::new(),
-            orders: HashMap::new(),
+            book_positions: HashMap::default(),
+            orders: HashMap::default(),
             ids: Ids::default(),
             journal: Vec::new(),
             voided: 0,
@@ -253,7 +255,7 @@ impl State {
         while let Some(undo) = self.journal.pop() {
             match undo {
                 Undo::Order(number, before) => {
-                    self.put_order(number, before.map(|order| *order));
+                    self.put_order(number, before);
                 }
                 Undo::Id(key, before) => {
                     self.ids.put(key, before);
@@ -298,7 +300,7 @@ impl State {
     fn accepted(&mut self, report: &ExecutionReport, priority: u64, block: u64) -> Result<(), FoldError> {
         let number = report.order_id.number;
         let terms = report.terms.ok_or(FoldError::Incomplete(number))?;
-        if number != self.now.orders + 1 || self.place(&report.account, &report.cl_ord_id).is_some() {
+        if number != self.now.orders + 1 {
             return Err(FoldError::Order(number));
         }
         let account = self.reported(report)?;
@@ -316,8 +318,9 @@ impl State {
         };
         (self.now.orders, self.now.priority) = (number, self.now.priority.max(priority));
         self.set_order(number, Some(order));
-        self.set_id(&report.account, &report.cl_ord_id, Place::Order(number));
-        Ok(())
+        // Whoever meets the error rolls back.
+        let before = self.set_id(&report.account, &report.cl_ord_id, Place::Order(number));
+        if before.is_some() { Err(FoldError::Order(number)) } else { Ok(()) }
     }
 
     fn executed(&mut self, report: &ExecutionReport, block: u64) -> Result<(), FoldError> {
@@ -424,7 +427,7 @@ impl State {
 
     fn set_order(&mut self, number: u64, order: Option<Order>) {
         let before = self.put_order(number, order);
-        self.journal.push(Undo::Order(number, before.map(Box::new)));
+        self.journal.push(Undo::Order(number, before));
     }
 
     /// Writes a row and what derives from it: the book and the account's open orders.
@@ -448,10 +451,11 @@ impl State {
         before
     }
 
-    fn set_id(&mut self, account: &AccountId, id: &ClOrdId, place: Place) {
+    fn set_id(&mut self, account: &AccountId, id: &ClOrdId, place: Place) -> Option<Place> {
         let key = Key::new(account, id);
         let before = self.ids.put(key, Some(place));
         self.journal.push(Undo::Id(key, before));
+        before
     }
 
     /// A hash of everything that the log determines: equal for equal logs, however they were folded.

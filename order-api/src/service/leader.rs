@@ -130,16 +130,24 @@ impl Service {
     }
 
     async fn send(&self, answers: Vec<(Subject, Answer)>) {
+        let (mut bytes, mut ends) =
+            (Vec::with_capacity(answers.len() * 128), Vec::with_capacity(answers.len()));
         for (reply_to, answer) in answers {
             match answer {
                 Answer::Reply(reply) => {
-                    self.metrics.replies.inc();
-                    let _gone = self.client.publish(reply_to, encode(&reply)).await;
+                    reply.encode(&mut bytes);
+                    ends.push((reply_to, bytes.len()));
                 }
                 Answer::InBlock { account, cl_ord_id, block } => {
                     self.look_up(reply_to, account, cl_ord_id, block);
                 }
             }
+        }
+        self.metrics.replies.inc_by(ends.len() as u64);
+        let (bytes, mut begin) = (Bytes::from(bytes), 0);
+        for (reply_to, end) in ends {
+            let _gone = self.client.publish(reply_to, bytes.slice(begin..end)).await;
+            begin = end;
         }
     }
 

@@ -1,5 +1,6 @@
 //! The index of ids: account + ClOrdID, for ever, in 24 bytes each.
 
+use super::BuildFast;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use wire::order::{AccountId, ClOrdId};
@@ -35,7 +36,7 @@ const BLOCK: u64 = 1 << 63;
 
 /// The map; a place is packed in 8 bytes.
 #[derive(Debug, Default)]
-pub(super) struct Ids(HashMap<Key, u64>);
+pub(super) struct Ids(HashMap<Key, u64, BuildFast>);
 
 impl Ids {
     pub(super) fn len(&self) -> usize {
