@@ -99,6 +99,10 @@ fn take_answer(shell: &Shell, shards: &mut Shards, answer: Answer) {
         }
         Answer::Snapshot(shard, Ok(payload)) => {
             let taken = shell.engine.borrow_mut().snapshot(shard, &payload, now_us);
+            let epoch = shell.engine.borrow().ingest.epoch(shard);
+            if matches!(taken, Ok(true)) && shards.has_restarted(shard, epoch) {
+                shell.tell_restart(shard, epoch);
+            }
             if let Err(error) = &taken {
                 shell.complain(now_us, format_args!("snap.{shard}: {error}"));
             }

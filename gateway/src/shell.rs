@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use wire::close::CloseReason;
 use wire::control::Decoder;
 use wire::control::orders::Report;
-use wire::control::reply::{Limits, text};
+use wire::control::reply::{Limits, Notice, text};
 use wire::order::ExecutionReport;
 
 /// One live session.
@@ -156,6 +156,21 @@ impl Shell {
     /// The bus may have lost something.
     pub fn suspect(self: &Rc<Self>) {
         self.engine.borrow_mut().suspect(self.clock.now_us());
+    }
+
+    /// A shard has a new publisher, or one that lost its memory: everybody who holds its symbols is told. Informative;
+    /// what it means for each symbol its records say.
+    pub fn tell_restart(&self, shard: u16, feed_epoch: u64) {
+        let now_us = self.clock.now_us();
+        let notice = Notice { code: "feed_restarted", shard: Some(shard), feed_epoch: Some(feed_epoch) };
+        let notice = text("notice", &notice);
+        let mut engine = self.engine.borrow_mut();
+        for live in self.sessions.borrow().iter().flatten() {
+            let session = live.client.session;
+            if engine.outbox(session).is_some_and(|outbox| outbox.shards & (1 << shard) != 0) {
+                engine.answer(session, notice.as_bytes(), now_us);
+            }
+        }
     }
 
     /// Flushes what is due; returns when to come again, µs.

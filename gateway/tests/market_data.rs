@@ -51,6 +51,8 @@ fn a_gap_is_declared_and_a_new_publisher_begins_anew() {
         assert_eq!((&gap["lost"], &gap["total"]), (&2.into(), &3.into()));
         publisher.restart();
         publisher.publish(&[(0, quote(7, 8))]);
+        let notice = client.until("notice").await;
+        assert_eq!((&notice["code"], &notice["feed_epoch"]), (&"feed_restarted".into(), &1_001.into()));
         let anew = client.record("quotes", |record| record["bid"] == "0.07").await;
         assert_eq!((&anew["lost"], &anew["total"], &anew["epoch"]), (&0.into(), &1.into(), &1_001.into()));
         let (_, metrics) = get(address, "/metrics").await;

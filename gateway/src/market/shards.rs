@@ -40,6 +40,7 @@ struct Shard {
     next_us: i64,
     wait_us: i64,
     refreshed_us: i64,
+    epoch: u64,
 }
 
 /// All shards.
@@ -58,6 +59,7 @@ impl Shards {
             next_us: 0,
             wait_us: ASK_AGAIN_US,
             refreshed_us: 0,
+            epoch: 0,
         };
         Self { shards: (0..count).map(shard).collect(), taken: 0 }
     }
@@ -100,6 +102,13 @@ impl Shards {
         if let Some(entry) = self.shards.get_mut(usize::from(shard)) {
             entry.stream = Some(stream);
         }
+    }
+
+    /// A shard is whole at this epoch; whether it was whole at another before.
+    pub(super) fn has_restarted(&mut self, shard: u16, epoch: u64) -> bool {
+        let Some(entry) = self.shards.get_mut(usize::from(shard)) else { return false };
+        let before = std::mem::replace(&mut entry.epoch, epoch);
+        before != 0 && before != epoch
     }
 
     /// A question was answered, well or not.

@@ -1,7 +1,6 @@
-//! What a client is told, as JSON text. Times are whole microseconds; prices and quantities are strings.
+//! What a client is told, as JSON text. `subscribed` and `added` are written by the gateway in parts, symbol by
+//! [`Symbol`], and the heartbeat when it goes out. Times are whole microseconds; prices and quantities are strings.
 
-use super::Channel;
-use crate::close::CloseReason;
 use crate::error::{ErrorCode, Retry};
 use crate::instrument::Instrument;
 use crate::num;
@@ -136,47 +135,6 @@ impl Rejected {
     }
 }
 
-/// `subscribed`: one part. Its symbols join the wire set of (channel, slot).
-#[derive(Debug, Clone, Serialize)]
-pub struct Subscribed<'a> {
-    /// Echo.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<u64>,
-    /// Channel.
-    pub channel: &'static str,
-    /// The session's number for the interval.
-    pub slot: u8,
-    /// Interval in force.
-    pub interval_ms: u32,
-    /// Where in the interval this session is flushed.
-    pub phase_us: u32,
-    /// Bound of STALE.
-    pub stale_after_ms: u64,
-    /// Bound of QUIET.
-    pub quiet_after_ms: u64,
-    /// What joined.
-    pub symbols: Vec<Symbol<'a>>,
-    /// What was refused.
-    pub rejected: Vec<Rejected>,
-    /// Whether another part follows.
-    pub more: bool,
-}
-
-/// `added`: a pattern gained instruments.
-#[derive(Debug, Clone, Serialize)]
-pub struct Added<'a> {
-    /// Channel.
-    pub channel: &'static str,
-    /// The session's number for the interval.
-    pub slot: u8,
-    /// Interval in force.
-    pub interval_ms: u32,
-    /// Where in the interval this session is flushed.
-    pub phase_us: u32,
-    /// What joined.
-    pub symbols: Vec<Symbol<'a>>,
-}
-
 /// `unsubscribed`: one part a slot. Its ids leave the wire set of (channel, slot).
 #[derive(Debug, Clone, Serialize)]
 pub struct Unsubscribed {
@@ -296,7 +254,7 @@ impl<'a> Error<'a> {
 /// `notice`: something worth knowing that asks for nothing.
 #[derive(Debug, Clone, Serialize)]
 pub struct Notice<'a> {
-    /// `feed_restarted`, `closing`, …
+    /// `feed_restarted`.
     pub code: &'a str,
     /// Shard, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -304,16 +262,4 @@ pub struct Notice<'a> {
     /// The new epoch, in `feed_restarted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feed_epoch: Option<u64>,
-}
-
-/// Text of the `notice` before a close.
-#[must_use]
-pub fn closing(reason: CloseReason) -> String {
-    text("notice", &Notice { code: reason.text(), shard: None, feed_epoch: None })
-}
-
-/// Word of a channel, for replies.
-#[must_use]
-pub const fn word(channel: Channel) -> &'static str {
-    channel.word()
 }
