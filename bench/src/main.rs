@@ -251,8 +251,19 @@ fn run(command: Command) -> Outcome<bool> {
 /// Runs a scenario in one thread.
 fn local(common: &Common, scenario: impl Future<Output = Outcome<Report>>) -> Outcome<bool> {
     let runtime = one_thread().map_err(HarnessError::new)?;
-    let report = tokio::task::LocalSet::new().block_on(&runtime, scenario)?;
+    let report = tokio::task::LocalSet::new().block_on(&runtime, stoppable(scenario))?;
     finish(report, common)
+}
+
+/// Ends a scenario when the process is asked to end, so that what it started ends with it.
+async fn stoppable<T>(scenario: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(HarnessError::new)?;
+    tokio::select! {
+        done = scenario => done,
+        _ = tokio::signal::ctrl_c() => Err(HarnessError::new("stopped")),
+        _ = terminate.recv() => Err(HarnessError::new("stopped")),
+    }
 }
 
 fn finish(mut report: Report, common: &Common) -> Outcome<bool> {
@@ -272,14 +283,14 @@ fn whole(args: Run) -> Outcome<bool> {
     let report = match args.gateway {
         Some(address) => {
             let attached = e2e::Attached { address, pid: args.gateway_pid };
-            runtime.block_on(e2e::run(&attached, &plan))?
+            runtime.block_on(stoppable(e2e::run(&attached, &plan)))?
         }
         None => {
             let feed = match args.data {
                 Some(folder) => Feed::Recording { folder, speed: args.speed, from: None, again: false },
                 None => Feed::Simulator { symbols: args.feed_symbols, rate: args.rate, seed: 1 },
             };
-            runtime.block_on(e2e::own(Options::of(feed), &plan))?
+            runtime.block_on(stoppable(e2e::own(Options::of(feed), &plan)))?
         }
     };
     finish(report, &args.common)

@@ -1,6 +1,6 @@
 //! The whole deployment on one machine: nats-server, feed-sim, order-api, gateway.
 
-use super::{Folder, HarnessError, Nats, Outcome, Process, get, metric};
+use super::{Folder, HarnessError, Nats, Outcome, Process, READY_WAIT, get, metric, until};
 use crate::config;
 use std::path::PathBuf;
 
@@ -142,7 +142,27 @@ impl Stack {
         let mut gateway = start_gateway(&nats, &options, &folder, "127.0.0.1:0")?;
         let mut values = gateway.ready().await?;
         let address = values.remove("http").ok_or_else(|| gateway.obituary("said no address"))?;
-        Ok(Self { gateway, order_api, feed, nats, address, orders_address, options, folder })
+        let stack = Self { gateway, order_api, feed, nats, address, orders_address, options, folder };
+        stack.ready().await?;
+        Ok(stack)
+    }
+
+    /// Waits until the gateway says that it is ready and knows the feed's instruments.
+    ///
+    /// # Errors
+    /// When it does not within the harness' bound.
+    pub async fn ready(&self) -> Outcome {
+        let wanted = match &self.options.feed {
+            Some(Feed::Simulator { symbols, .. }) => f64::from(*symbols),
+            Some(Feed::Recording { .. }) => 1.0,
+            None => return Ok(()),
+        };
+        let waiting = until("instruments at the gateway", READY_WAIT, async || {
+            let known = self.metric("gw_instruments").await.ok()?;
+            let ready = get(&self.address, "/readyz").await.ok()?.status == 200;
+            (ready && known >= wanted).then_some(())
+        });
+        waiting.await.map_err(|error| HarnessError(format!("{error}\n{}", self.tails())))
     }
 
     /// Starts the gateway again on the same address. The old one must be gone.
@@ -151,7 +171,8 @@ impl Stack {
     /// When it does not start.
     pub async fn restart_gateway(&mut self) -> Outcome {
         self.gateway = start_gateway(&self.nats, &self.options, &self.folder, &self.address)?;
-        self.gateway.ready().await.map(|_| ())
+        self.gateway.ready().await?;
+        self.ready().await
     }
 
     /// Starts order-api again. The old one must be gone.

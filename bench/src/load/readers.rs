@@ -80,11 +80,18 @@ impl Seen {
     }
 }
 
-/// Connects, subscribes and waits for the whole answer. Returns the client and its instruments.
+/// Connects, subscribes and waits for the whole answer, at most 15 s. Returns the client and its instruments.
 ///
 /// # Errors
-/// As [`Client::connect`]; [`Error::Refused`] when nothing is subscribed.
+/// As [`Client::connect`]; [`Error::Refused`] when nothing is subscribed or nothing is answered.
 pub async fn subscribed(address: &str, ask: &Ask) -> Result<(Client, Vec<SymbolInfo>), Error> {
+    let bound = Duration::from_secs(15);
+    let answer = tokio::time::timeout(bound, Box::pin(subscribe(address, ask))).await;
+    answer
+        .unwrap_or_else(|_| Err(Error::Refused(format!("{address}: no answer within {} s", bound.as_secs()))))
+}
+
+async fn subscribe(address: &str, ask: &Ask) -> Result<(Client, Vec<SymbolInfo>), Error> {
     let mut client = Box::pin(Client::connect(address, ask.form)).await?;
     client.hello(None, None).await?;
     let symbols: Vec<&str> = ask.symbols.iter().map(String::as_str).collect();

@@ -105,7 +105,7 @@ pub enum Event {
 pub struct Counts {
     /// Market-data messages.
     pub frames: u64,
-    /// Their records.
+    /// What they told: quotes, single prints and summaries.
     pub records: u64,
     /// Their bytes, WebSocket heads not included.
     pub bytes: u64,
@@ -329,7 +329,7 @@ impl Client {
             self.needs_repair = true;
             return Event::Damaged;
         };
-        self.counts.records += received.records;
+        self.counts.records += updates.len() as u64;
         self.counts.gaps += u64::from(received.gap);
         self.needs_repair |= received.gap;
         Event::Data(Data { received, updates, bytes: bytes.len(), at_us })
@@ -366,8 +366,10 @@ impl Client {
 pub fn follow(view: &mut View, message: &Message) -> bool {
     match message {
         Message::Subscribed(m) | Message::Added(m) => {
-            let joined = m.symbols.iter().map(|s| Joined { id: s.id, has_aggressor: s.has_aggressor });
-            view.joined(number(&m.channel), m.slot, m.interval_ms, i64::from(m.phase_us), joined);
+            if let (Some(slot), Some(phase_us)) = (m.slot, m.phase_us) {
+                let joined = m.symbols.iter().map(|s| Joined { id: s.id, has_aggressor: s.has_aggressor });
+                view.joined(number(&m.channel), slot, m.interval_ms, i64::from(phase_us), joined);
+            }
         }
         Message::Unsubscribed(m) => {
             if let Some(slot) = m.slot {
@@ -375,8 +377,8 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
             }
         }
         Message::RateSet(m) => {
-            if let (Some(from), Some(to)) = (m.from_slot, m.slot) {
-                view.moved(from, to, m.interval_ms, i64::from(m.phase_us), &m.ids);
+            if let (Some(from), Some(to), Some(phase_us)) = (m.from_slot, m.slot, m.phase_us) {
+                view.moved(from, to, m.interval_ms, i64::from(phase_us), &m.ids);
             }
         }
         Message::Heartbeat(beat) => return view.heartbeat(beat.t_us, beat.last_frame),

@@ -110,12 +110,12 @@ pub struct Subscribed {
     pub id: Option<u64>,
     /// `quote` or `trade`.
     pub channel: String,
-    /// The session's number for the interval.
-    pub slot: u8,
+    /// The session's number for the interval; none when nothing joined.
+    pub slot: Option<u8>,
     /// Interval in force.
     pub interval_ms: u32,
-    /// Where in the interval this session is flushed.
-    pub phase_us: u32,
+    /// Where in the interval this session is flushed; none when nothing joined.
+    pub phase_us: Option<u32>,
     /// What joined.
     pub symbols: Vec<SymbolInfo>,
     /// What was refused.
@@ -156,8 +156,8 @@ pub struct RateSet {
     pub slot: Option<u8>,
     /// Interval in force.
     pub interval_ms: u32,
-    /// Where in the interval this session is flushed.
-    pub phase_us: u32,
+    /// Where in the interval this session is flushed; none when nothing moved.
+    pub phase_us: Option<u32>,
     /// What moved.
     pub ids: Vec<u32>,
     /// What was refused.
