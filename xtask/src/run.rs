@@ -17,6 +17,8 @@ use crate::tools;
 
 /// How long a service may take until it says `ready`.
 const READY_WAIT: Duration = Duration::from_secs(30);
+/// Exit code when the user stopped it before anything ran.
+const INTERRUPTED: u8 = 130;
 /// Demo accounts of development mode.
 const ACCOUNTS: &str = "A1,A2,A3,A4,A5,A6,A7,A8";
 
@@ -115,7 +117,13 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
     }
     let stop = StopFlag::install()?;
     let binary = if args.nats.is_some() { None } else { Some(nats::ensure(args.allow_undurable)?) };
-    build(args.report.is_some())?;
+    if let Err(error) = build(args.report.is_some()) {
+        // Ctrl-C reaches cargo too: then its failure is no news.
+        return if stop.is_set() { Ok(INTERRUPTED) } else { Err(error) };
+    }
+    if stop.is_set() {
+        return Ok(INTERRUPTED);
+    }
     let page = match tools::node().and_then(|(_, npm)| tools::build_page(&npm)) {
         Ok(folder) => Some(folder),
         Err(why) => {
