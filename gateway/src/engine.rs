@@ -9,6 +9,7 @@ use crate::flush::Flush;
 use crate::ingest::{Ingest, Want};
 use crate::lane::{Channel, Lanes};
 use crate::last_value::{Bounds, Received, Table};
+use crate::mutants::broken;
 use crate::outbox::{Counters, Drained, Join, Outbox, Scratch, Shared, Socket, Write};
 use crate::slot::Slot;
 use bytes::Bytes;
@@ -510,8 +511,11 @@ impl<S: Socket> Engine<S> {
             }
         }
         self.lanes.touch(&self.touched);
-        self.flush_lane(lanes[0], now_us, Some(ids), true);
-        self.flush_lane(lanes[1], now_us, Some(ids), true);
+        let settle = !broken("move_without_settle");
+        if !broken("move_without_flush") {
+            self.flush_lane(lanes[0], now_us, Some(ids), settle);
+            self.flush_lane(lanes[1], now_us, Some(ids), settle);
+        }
         let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
         for channel in Channel::ALL {
             let moved = &held[channel as usize];
@@ -520,7 +524,7 @@ impl<S: Socket> Engine<S> {
                 let owed = outbox.slots[usize::from(from)].backlog[channel as usize].contains(*id);
                 let missed = outbox.slots[usize::from(from)].held.get(id).copied();
                 let to = &mut outbox.slots[usize::from(to)];
-                if owed {
+                if owed && !broken("move_leaves_the_backlog") {
                     to.backlog[channel as usize].insert(*id);
                 }
                 if let (true, Channel::Trade, Some(missed)) = (owed, channel, missed) {
@@ -546,6 +550,12 @@ impl<S: Socket> Engine<S> {
 
     /// Goes on with market data: what was missed comes first, in full. Answer before calling.
     pub fn unpause(&mut self, session: u32, now_us: i64) {
+        if broken("unpause_without_drain") {
+            if let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) {
+                outbox.paused = false;
+            }
+            return;
+        }
         self.queue(session, now_us, |outbox| {
             outbox.paused = false;
             true

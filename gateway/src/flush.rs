@@ -6,6 +6,7 @@
 use crate::bits::Bits;
 use crate::directory::Directory;
 use crate::last_value::{Image, Table};
+use crate::mutants::broken;
 use wire::frame::compact::encode as compact;
 use wire::frame::{Form, Print, fixed, json};
 use wire::instrument::{Instrument, InstrumentId};
@@ -195,7 +196,9 @@ impl Flush {
         let published = if same_epoch { new.tc - old.tc } else { new.tc };
         let lost = if same_epoch { new.lost - old.lost } else { new.lost };
         let mut partial = (found as u64) < published.saturating_sub(lost);
-        let full = !same_epoch || new.lost != old.lost || partial;
+        let full = (!same_epoch && !broken("delta_over_epoch"))
+            || (new.lost != old.lost && !broken("delta_over_loss"))
+            || (partial && !broken("partial_list_as_delta"));
         if full && found > LISTED_MAX {
             self.prints.drain(first..self.prints.len() - LISTED_MAX);
             partial = true;
@@ -269,7 +272,8 @@ impl Flush {
 
 fn encode_quote(out: &mut Encoded, form: Form, entry: &Entry, instrument: &Instrument) {
     let (old, new) = (&entry.old.quote, &entry.new.quote);
-    let full = old.feed_epoch != new.feed_epoch || old.lost != new.lost;
+    let full = (old.feed_epoch != new.feed_epoch && !broken("delta_over_epoch"))
+        || (old.lost != new.lost && !broken("delta_over_loss"));
     let events = if old.feed_epoch == new.feed_epoch { new.ver - old.ver } else { new.ver };
     let start = out.bytes.len();
     match form {

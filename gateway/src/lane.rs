@@ -6,6 +6,7 @@
 use crate::bits::{Bits, ids_of};
 use crate::flush::{Entry, Flush};
 use crate::last_value::{Image, Table};
+use crate::mutants::broken;
 use wire::RATES_MS;
 use wire::frame::Form;
 use wire::instrument::InstrumentId;
@@ -208,7 +209,9 @@ impl Lane {
     pub fn is_due(&self, now_us: i64) -> bool {
         if RATES_MS[self.class] == 0 {
             // `raw` skips a batch while the last sweep took more than a fifth of the time since the flush before.
-            return self.is_dirty() && now_us - self.flushed_us >= 5 * self.sweep_us;
+            let rested = now_us - self.flushed_us >= 5 * self.sweep_us;
+            let unsettled = now_us - self.settled_us >= SETTLE_US && !self.unsettled.is_empty();
+            return rested && (self.is_dirty() || (unsettled && !broken("raw_never_settles")));
         }
         now_us >= self.due_us
     }
@@ -226,6 +229,7 @@ impl Lane {
         flush.begin(self.tick(now_us), self.lag_us(now_us), now_us);
         let in_turn = only.is_none();
         let settle = settle || (in_turn && now_us - self.settled_us >= SETTLE_US);
+        let settle = settle && !broken("never_settles");
         if in_turn {
             self.flushed_us = now_us;
             self.schedule(now_us);
@@ -266,6 +270,9 @@ impl Lane {
         if !told {
             if unsettled {
                 self.unsettled.insert(id);
+            }
+            if broken("unchanged_row_moves_on") {
+                row.image = new;
             }
             return;
         }

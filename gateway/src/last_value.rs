@@ -2,6 +2,7 @@
 //!
 //! `ingest` writes it, `lane` reads it. Applying an event is O(1) and allocates nothing.
 
+use crate::mutants::broken;
 use wire::batch::SnapshotRow;
 use wire::frame::{Print, QuoteImage, State, TradeImage};
 use wire::instrument::InstrumentId;
@@ -142,15 +143,19 @@ impl Table {
     ) {
         let Some(row) = self.rows.get_mut(id.index()) else { return };
         let (quote, trade) = (&mut row.image.quote, &mut row.image.trade);
-        if new_epoch || quote.feed_epoch != epoch {
+        if (new_epoch || quote.feed_epoch != epoch) && !broken("epoch_keeps_totals") {
             let epoch_count = quote.epoch_count.wrapping_add(1);
             *quote =
                 QuoteImage { feed_epoch: epoch, epoch_count, state: quote.state, ..QuoteImage::default() };
             *trade =
                 TradeImage { feed_epoch: epoch, epoch_count, state: quote.state, ..TradeImage::default() };
-            row.head = 0;
+            if !broken("epoch_keeps_ring") {
+                row.head = 0;
+            }
         } else {
-            quote.lost += from.ver.get().saturating_sub(quote.ver);
+            if !broken("snapshot_loss_uncounted") {
+                quote.lost += from.ver.get().saturating_sub(quote.ver);
+            }
             trade.lost += from.tc.get().saturating_sub(trade.tc);
         }
         quote.ver = from.ver.get();
@@ -188,7 +193,7 @@ impl Table {
         let Some(row) = self.rows.get_mut(id.index()) else { return false };
         let proven = proof_age_us.is_some_and(|age| age <= bounds.stale_after_us);
         let state = match row.status {
-            _ if !proven => State::Stale,
+            _ if !proven && !broken("staleness_unjudged") => State::Stale,
             Status::SourceStale => State::Stale,
             Status::Halted | Status::Closed => State::Halted,
             Status::Open if now_us - row.changed_us > bounds.quiet_after_us => State::Quiet,
@@ -208,7 +213,7 @@ impl Table {
         let mut at = row.head;
         while at >= oldest {
             let link = &self.ring[ring_index(at, self.ring.len())];
-            if link.number <= after {
+            if link.number <= after && !broken("prints_go_too_far_back") {
                 break;
             }
             out.push(link.print);
@@ -239,7 +244,9 @@ impl Row {
     #[inline]
     fn quote_event(&mut self, event: &Event, received: Received) {
         let quote = &mut self.image.quote;
-        quote.lost += event.number.saturating_sub(quote.ver + 1);
+        if !broken("event_loss_uncounted") {
+            quote.lost += event.number.saturating_sub(quote.ver + 1);
+        }
         quote.ver = event.number;
         (quote.ts_event, quote.ts_recv) = (event.ts_event, received.ns());
     }

@@ -26,6 +26,7 @@ pub mod lane;
 pub mod last_value;
 pub mod market;
 pub mod metrics;
+pub mod mutants;
 pub mod offer;
 pub mod orders;
 pub mod outbox;

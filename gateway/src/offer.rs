@@ -6,6 +6,7 @@
 use crate::bits::{IdSet, ids_of};
 use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
 use crate::lane::Channel;
+use crate::mutants::broken;
 use crate::outbox::{
     GROUP_BYTES_MAX, OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame,
     end_frame,
@@ -59,7 +60,9 @@ impl<S: Socket> Outbox<S> {
         let written = if wanted.is_empty() {
             Write::Wrote(0)
         } else if self.is_blocked() {
-            self.owe(slot, flush, &wanted, shared);
+            if !broken("blocked_is_not_owed") {
+                self.owe(slot, flush, &wanted, shared);
+            }
             Write::WouldBlock
         } else {
             self.offer_groups(slot, flush, &wanted, shared)
@@ -126,6 +129,13 @@ impl<S: Socket> Outbox<S> {
         };
         self.busy = true;
         self.progress_us = shared.now_us;
+        let silent = match written {
+            Write::WouldBlock => broken("would_block_owes_nothing"),
+            _ => broken("short_write_owes_nothing"),
+        };
+        if silent {
+            return Some(Write::WouldBlock);
+        }
         let mut owed = &wanted[owed_from..];
         if told_in_part && let Some((symbol, rest)) = owed.split_first() {
             // Some of its prints are told: the range of the others is not kept apart.
@@ -168,7 +178,7 @@ impl<S: Socket> Outbox<S> {
         };
         let number = u8::try_from(slot).unwrap_or(0);
         let written = self.write_group(number, moment, None, shared);
-        if matches!(written, Write::Wrote(_)) {
+        if matches!(written, Write::Wrote(_)) || broken("told_before_written") {
             shared.counters.catch_ups += 1;
             self.slots[slot].told(&told);
             self.slots[slot].cursor = next;
@@ -201,10 +211,10 @@ impl<S: Socket> Outbox<S> {
             shared.counters.frames += u64::from(self.frame - frame_before);
             shared.counters.records += records;
             shared.counters.bytes += count as u64;
-            if count < buffer.len() {
+            if count < buffer.len() && !broken("short_write_drops_the_rest") {
                 self.remainder.extend_from_slice(&buffer[count..]);
             }
-        } else {
+        } else if !broken("would_block_uses_a_frame") {
             self.frame = frame_before;
             self.slots[usize::from(slot)].known_tick = known_before;
         }
@@ -350,7 +360,9 @@ impl Slot {
         let (before, after): (Vec<InstrumentId>, Vec<InstrumentId>) = all.partition(|id| id.0 < self.cursor);
         for (nth, id) in after.iter().chain(&before).enumerate() {
             // Ranks must rise within a message, so a group never wraps around.
-            if group.bytes >= GROUP_BYTES_MAX - 400 || (nth > 0 && nth == after.len()) {
+            if group.bytes >= GROUP_BYTES_MAX - 400
+                || (nth > 0 && nth == after.len() && !broken("catch_up_wraps_around"))
+            {
                 return id.0;
             }
             for channel in Channel::ALL {
@@ -368,7 +380,10 @@ impl Slot {
 
     /// Encodes a symbol's full record into the arena. It costs what copying a kept one would, so none is kept.
     fn full(&self, id: InstrumentId, channel: Channel, form: Form, shared: &mut Shared<'_>) -> Option<Piece> {
-        let image = shared.lanes.get(self.lane).image(id)?;
+        let mut image = shared.lanes.get(self.lane).image(id)?;
+        if broken("catch_up_from_the_table") {
+            image = &shared.table.row(id)?.image;
+        }
         let instrument = shared.directory.instrument(id)?;
         let out = &mut shared.scratch.arena;
         let start = out.len();

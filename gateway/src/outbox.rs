@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::flush::CATEGORIES;
 use crate::lane::{Channel, Lanes};
 use crate::last_value::Table;
+use crate::mutants::broken;
 use crate::slot::Slot;
 use std::collections::VecDeque;
 use wire::close::CloseReason;
@@ -300,6 +301,12 @@ impl<S: Socket> Outbox<S> {
 
     fn drain_in_order(&mut self, shared: &mut Shared<'_>) -> Drained {
         loop {
+            if broken("control_overtakes_the_remainder") && !self.remainder.is_empty() {
+                self.build_control(shared);
+                let rest = self.remainder.split_off(self.remainder_at);
+                (self.remainder, self.remainder_at) = (shared.scratch.buffer.clone(), 0);
+                self.remainder.extend_from_slice(&rest);
+            }
             match self.write_remainder(shared) {
                 Write::Wrote(_) => {}
                 Write::WouldBlock => return Drained::Blocked,
@@ -406,7 +413,9 @@ impl<S: Socket> Outbox<S> {
         slot.subs[join.channel as usize].extend(ids.iter().copied());
         for id in ids {
             shared.lanes.get_mut(slot.lane).want(id, join.channel, shared.table);
-            slot.backlog[join.channel as usize].insert(id);
+            if !broken("no_snapshot_at_join") {
+                slot.backlog[join.channel as usize].insert(id);
+            }
             self.shards |= 1 << shared.directory.shard(id).unwrap_or(0);
         }
     }
@@ -472,6 +481,9 @@ impl<S: Socket> Outbox<S> {
 
     /// Owes everything that is held, or some symbols of a channel.
     pub fn repair(&mut self, only: Option<(Channel, &Bits)>) {
+        if broken("repair_owes_nothing") {
+            return;
+        }
         for slot in &mut self.slots {
             for channel in Channel::ALL {
                 let wanted =

@@ -2,6 +2,7 @@
 
 use crate::bits::{Bits, IdSet};
 use crate::lane::Channel;
+use crate::mutants::broken;
 use std::collections::BTreeMap;
 use wire::frame::PrintRange;
 use wire::instrument::InstrumentId;
@@ -72,6 +73,7 @@ impl Slot {
         let held = self.held.entry(id).or_default();
         held.partial |= missed.partial;
         held.range = match (held.range, missed.range) {
+            (Some(_), Some(new)) if broken("held_forgets_the_first") => Some(new),
             (Some(old), Some(new)) => Some(old.then(new)),
             (old, new) => old.or(new),
         };
@@ -85,7 +87,9 @@ impl Slot {
 
     /// Takes symbols of a channel out, with all that is owed of them.
     pub fn leave(&mut self, channel: Channel, ids: &Bits) {
-        self.subs[channel as usize].retain(|id| !ids.contains(id));
+        if !broken("leave_keeps_the_set") {
+            self.subs[channel as usize].retain(|id| !ids.contains(id));
+        }
         for id in ids.iter() {
             self.backlog[channel as usize].remove(id);
             if channel == Channel::Trade {
@@ -98,11 +102,11 @@ impl Slot {
     pub fn told(&mut self, told: &[(Channel, InstrumentId)]) {
         for (channel, id) in told {
             self.backlog[*channel as usize].remove(*id);
-            if *channel == Channel::Trade {
+            if *channel == Channel::Trade && !broken("held_survives_being_told") {
                 self.held.remove(id);
             }
         }
-        if self.is_clear() {
+        if self.is_clear() && !broken("held_survives_being_told") {
             self.backlog = [Bits::default(), Bits::default()];
             self.held = BTreeMap::new();
         }

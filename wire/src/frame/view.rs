@@ -333,6 +333,8 @@ impl View {
             account.periods += 1;
             return Update::Summary { id, merged: 0, lost: 0, volume: 0, range: None, partial, first: true };
         };
+        // After a lost frame the gateway's range does not hold what was lost on the way.
+        let (range, partial) = if old.based { (range, partial) } else { (None, true) };
         let covered = new.total.wrapping_sub(old.total) & modulus;
         let lost = new.lost.wrapping_sub(old.lost) & modulus;
         if covered > modulus / 2 {

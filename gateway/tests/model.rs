@@ -1,0 +1,69 @@
+//! The real engine against a naive oracle, over seeded random histories: a lossy bus, publishers that restart, six
+//! sessions in all forms that subscribe, stall, pause and change rates. Clients decode real bytes.
+//!
+//! `MODEL_HISTORIES` sets how many, `MODEL_SEED` replays one. A failure names its seed.
+
+mod model {
+    pub(crate) mod client;
+    pub(crate) mod feed;
+    pub(crate) mod random;
+    pub(crate) mod world;
+}
+
+use model::world::World;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Histories of one test run unless told otherwise.
+const HISTORIES: u64 = 20_000;
+
+fn setting(name: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "a test's own knob")]
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// Breaks one rule for this run, when the build can and `MODEL_MUTANT` names one; `list` names all.
+#[cfg(feature = "mutants")]
+fn break_a_rule() {
+    #[expect(clippy::disallowed_methods, reason = "a test's own knob")]
+    let Ok(name) = std::env::var("MODEL_MUTANT") else { return };
+    if name == "list" {
+        gateway::mutants::NAMES.iter().for_each(|name| println!("mutant {name}"));
+        std::process::exit(0);
+    }
+    assert!(gateway::mutants::choose(&name), "no rule of this name: {name}");
+}
+
+#[cfg(not(feature = "mutants"))]
+fn break_a_rule() {}
+
+#[test]
+fn every_view_ends_as_the_table_and_every_event_is_accounted_for() {
+    break_a_rule();
+    if let Some(seed) = setting("MODEL_SEED") {
+        let digest = World::new(seed).run(true);
+        println!("seed {seed}: digest {digest:016x}");
+        return;
+    }
+    let histories = setting("MODEL_HISTORIES").unwrap_or(HISTORIES);
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= histories {
+                        return;
+                    }
+                    World::new(seed).run(false);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    for seed in [3, 77, 4_242] {
+        assert_eq!(World::new(seed).run(false), World::new(seed).run(false));
+    }
+}

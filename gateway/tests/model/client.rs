@@ -1,0 +1,230 @@
+//! A client of the model: splits real WebSocket frames, keeps a view, and holds each update against the history.
+
+use super::feed::History;
+use gateway::outbox::{Socket, Write};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use wire::frame::view::{Joined, QUOTE, TRADE, Update, View};
+use wire::frame::{Form, PrintRange};
+use wire::tick::Aggressor;
+
+/// A socket that takes as much as the world lets it.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    pub(crate) room: usize,
+    pub(crate) bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wire(pub(crate) Rc<RefCell<Pipe>>);
+
+impl Socket for Wire {
+    fn try_write(&mut self, bytes: &[u8]) -> Write {
+        let mut pipe = self.0.borrow_mut();
+        let count = bytes.len().min(pipe.room);
+        if count == 0 {
+            return Write::WouldBlock;
+        }
+        pipe.room = pipe.room.saturating_sub(count);
+        pipe.bytes.extend_from_slice(&bytes[..count]);
+        Write::Wrote(count)
+    }
+}
+
+/// What the clients' checks need to know.
+pub(crate) struct Truth<'a> {
+    pub(crate) histories: &'a HashMap<(String, u64), History>,
+    pub(crate) symbols: &'a HashMap<u32, String>,
+    /// Feed epoch of (instrument, the gateway's count of epochs).
+    pub(crate) epochs: &'a HashMap<(u32, u64), u64>,
+}
+
+pub(crate) struct Client {
+    pub(crate) wire: Wire,
+    pub(crate) form: Form,
+    pub(crate) view: View,
+    pub(crate) session: u32,
+    /// Was never blocked or paused, and lost no frame: must see every print.
+    pub(crate) keeps_up: bool,
+    /// A frame was lost: ask for repair.
+    pub(crate) wants_repair: bool,
+    /// The next market-data message is lost on its way.
+    pub(crate) lose_next: bool,
+    pub(crate) digest: u64,
+}
+
+impl Client {
+    pub(crate) fn new(form: Form, wire: Wire, session: u32) -> Self {
+        let view = View::new(form);
+        Self { wire, form, view, session, keeps_up: true, wants_repair: false, lose_next: false, digest: 0 }
+    }
+
+    /// Reads all whole frames that have come.
+    pub(crate) fn read(&mut self, truth: &Truth<'_>) {
+        let mut bytes = std::mem::take(&mut self.wire.0.borrow_mut().bytes);
+        let mut at = 0;
+        while let Some((opcode, start, end)) = frame(&bytes[at..]) {
+            let payload = bytes[at + start..at + end].to_vec();
+            at += end;
+            self.digest = self.digest.rotate_left(5) ^ wire::instrument::stable_hash(&payload);
+            let is_data = opcode == 2
+                || payload.starts_with(b"{\"op\":\"quotes\"")
+                || payload.starts_with(b"{\"op\":\"trade");
+            match opcode {
+                1 | 2 if is_data && std::mem::take(&mut self.lose_next) => self.keeps_up = false,
+                1 | 2 if is_data => self.data(&payload, truth),
+                1 => self.control(&payload),
+                other => panic!("opcode {other}"),
+            }
+        }
+        bytes.drain(..at);
+        self.wire.0.borrow_mut().bytes = bytes;
+    }
+
+    fn control(&mut self, payload: &[u8]) {
+        let message: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        let number = |name: &str| message[name].as_i64().unwrap_or_else(|| panic!("{name} in {message}"));
+        let ids = || {
+            message["ids"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|id| narrow(id.as_i64().unwrap()))
+                .collect::<Vec<_>>()
+        };
+        let channel = || if message["channel"] == "quote" { QUOTE } else { TRADE };
+        match message["op"].as_str().unwrap() {
+            "subscribed" => {
+                let symbols = message["symbols"].as_array().unwrap().iter();
+                let joined = symbols.map(|symbol| Joined {
+                    id: narrow(symbol["id"].as_i64().unwrap()),
+                    has_aggressor: symbol["has_aggressor"].as_bool().unwrap(),
+                });
+                let slot = u8::try_from(number("slot")).unwrap();
+                self.view.joined(channel(), slot, narrow(number("interval_ms")), number("phase_us"), joined);
+            }
+            "unsubscribed" => self.view.left(channel(), u8::try_from(number("slot")).unwrap(), &ids()),
+            "rate_set" => {
+                let (from, to) = (number("from_slot"), number("slot"));
+                let (from, to) = (u8::try_from(from).unwrap(), u8::try_from(to).unwrap());
+                self.view.moved(from, to, narrow(number("interval_ms")), number("phase_us"), &ids());
+            }
+            "heartbeat" => {
+                let lost = self.view.heartbeat(number("t_us"), narrow(number("last_frame")));
+                self.wants_repair |= lost;
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    fn data(&mut self, payload: &[u8], truth: &Truth<'_>) {
+        let mut updates = Vec::new();
+        let received = self.view.message(payload, &mut |update| updates.push(update)).unwrap();
+        self.wants_repair |= received.gap;
+        for update in updates {
+            match update {
+                Update::Quote { id, .. } => self.check_quote(id, truth),
+                Update::Print { id, print } => {
+                    let Some(history) = self.history(id, self.view.trade(id).map(|trade| trade.epoch), truth)
+                    else {
+                        continue;
+                    };
+                    let told = history.trades.iter().any(|(trade, _)| {
+                        (trade.price, trade.qty, trade.trade_id) == (print.price, print.qty, print.trade_id)
+                            && trade.aggressor == print.aggressor
+                    });
+                    assert!(told, "a print that never was: {print:?}");
+                }
+                Update::Summary { id, merged, lost, range, partial, .. } => {
+                    self.check_trade(id, truth);
+                    if let (Some(range), 1.., 0, false) = (range, merged, lost, partial) {
+                        self.check_range(id, merged, range, truth);
+                    }
+                }
+            }
+        }
+    }
+
+    fn history<'a>(&self, id: u32, epoch: Option<u64>, truth: &Truth<'a>) -> Option<&'a History> {
+        let epoch = match self.form {
+            Form::Fixed => *truth.epochs.get(&(id, epoch?))?,
+            _ => epoch?,
+        };
+        truth.histories.get(&(truth.symbols[&id].clone(), epoch))
+    }
+
+    pub(crate) fn check_quote(&self, id: u32, truth: &Truth<'_>) {
+        let Some(view) = self.view.quote(id) else { return };
+        let Some(history) = self.history(id, Some(view.epoch), truth) else {
+            assert_eq!(view.total, 0);
+            return;
+        };
+        let expected = history.quote(view.total);
+        if expected.bid_size > 0 {
+            assert_eq!(view.quote, expected, "{} at event {}", truth.symbols[&id], view.total);
+        }
+    }
+
+    pub(crate) fn check_trade(&self, id: u32, truth: &Truth<'_>) {
+        let Some(view) = self.view.trade(id) else { return };
+        let Some(history) = self.history(id, Some(view.epoch), truth) else { return };
+        let (volume, buy_volume, notional) = history.totals(view.total);
+        assert_eq!(
+            (view.volume, view.buy_volume),
+            (volume, buy_volume),
+            "{} at print {}",
+            truth.symbols[&id],
+            view.total
+        );
+        #[expect(clippy::cast_sign_loss, reason = "mod 2^96 on both sides")]
+        let notional = notional as u128 & ((1 << 96) - 1);
+        assert_eq!(view.notional, notional);
+        if let Some((trade, _)) =
+            view.total.checked_sub(1).map(|at| history.trades[usize::try_from(at).unwrap()])
+        {
+            assert_eq!(
+                (view.last.price, view.last.qty, view.last.trade_id),
+                (trade.price, trade.qty, trade.trade_id)
+            );
+            assert!(matches!(trade.aggressor, Aggressor::Buy | Aggressor::Sell));
+        }
+    }
+
+    /// The range of what was merged is that of exactly these prints.
+    fn check_range(&self, id: u32, merged: u64, range: PrintRange, truth: &Truth<'_>) {
+        let Some(view) = self.view.trade(id) else { return };
+        let Some(history) = self.history(id, Some(view.epoch), truth) else { return };
+        let end = usize::try_from(view.total).unwrap();
+        let missed = &history.trades[end - usize::try_from(merged).unwrap()..end];
+        let prices = || missed.iter().map(|(trade, _)| trade.price);
+        let expected = (prices().next(), prices().max(), prices().min());
+        assert_eq!((Some(range.first), Some(range.high), Some(range.low)), expected);
+    }
+
+    pub(crate) fn check_accounts(&self) {
+        for channel in [QUOTE, TRADE] {
+            let account = self.view.account(channel);
+            assert!(account.identity_ok(), "channel {channel}: {account:?}");
+            if channel == TRADE && self.keeps_up {
+                assert_eq!(account.merged, 0, "a client that keeps up sees every print: {account:?}");
+            }
+        }
+    }
+}
+
+fn narrow(number: i64) -> u32 {
+    u32::try_from(number).unwrap()
+}
+
+/// Opcode, begin and end of the payload of the first frame, when it is whole.
+fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+    let (first, second) = (*bytes.first()?, *bytes.get(1)?);
+    assert_eq!(first & 0x80, 0x80, "unfragmented");
+    let (start, len) = match second {
+        0..=125 => (2, usize::from(second)),
+        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
+        _ => panic!("longer than a group"),
+    };
+    (bytes.len() >= start + len).then_some((first & 15, start, start + len))
+}

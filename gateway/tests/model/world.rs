@@ -1,0 +1,432 @@
+//! One history: time, bus, publishers, engine, clients, and what may happen between them.
+
+use super::client::{Client, Truth, Wire};
+use super::feed::{History, PER_SHARD, Publisher, SHARDS};
+use super::random::Random;
+use bytes::Bytes;
+use gateway::bits::Bits;
+use gateway::engine::{Engine, EngineConfig, SessionEvent};
+use gateway::ingest::Want;
+use gateway::lane::Channel;
+use gateway::last_value::Bounds;
+use gateway::outbox::{Drained, Join};
+use std::collections::{BTreeMap, HashMap};
+use wire::RATES_MS;
+use wire::frame::{Form, State};
+use wire::instrument::InstrumentId;
+
+const CLIENTS: usize = 6;
+const BOUNDS: Bounds = Bounds { stale_after_us: 400_000, quiet_after_us: 1_000_000 };
+
+/// Something on its way.
+enum Parcel {
+    Batch(u16, Bytes),
+    Snapshot(u16, Vec<u8>),
+    Definitions(wire::instrument::Definitions),
+}
+
+pub(crate) struct World {
+    seed: u64,
+    random: Random,
+    now_us: i64,
+    publishers: Vec<Publisher>,
+    histories: HashMap<(String, u64), History>,
+    post: BTreeMap<(i64, u64), Parcel>,
+    posted: u64,
+    asked_us: Vec<i64>,
+    engine: Engine<Wire>,
+    clients: Vec<Client>,
+    symbols: HashMap<u32, String>,
+    epochs: HashMap<(u32, u64), u64>,
+    lossy: bool,
+    quiet: bool,
+}
+
+macro_rules! truth {
+    ($world:ident) => {
+        Truth { histories: &$world.histories, symbols: &$world.symbols, epochs: &$world.epochs }
+    };
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let now_us = 1_700_000_000_000_000;
+        let config =
+            EngineConfig { shards: SHARDS, bounds: BOUNDS, prints: 1 << 12, stuck_after_us: i64::MAX };
+        let mut random = Random(seed.wrapping_mul(0x1234_5678_9abc_def1));
+        let mut engine = Engine::new(config, now_us);
+        let clients = (0..CLIENTS).map(|at| open(&mut engine, at, now_us)).collect();
+        Self {
+            seed,
+            lossy: random.below(4) > 0,
+            random,
+            now_us,
+            publishers: (0..SHARDS).map(|shard| Publisher::new(shard, 100)).collect(),
+            histories: HashMap::new(),
+            post: BTreeMap::new(),
+            posted: 0,
+            asked_us: vec![0; usize::from(SHARDS)],
+            engine,
+            clients,
+            symbols: HashMap::new(),
+            epochs: HashMap::new(),
+            quiet: false,
+        }
+    }
+
+    /// Runs the history; the answer is a digest of all bytes that clients got.
+    pub(crate) fn run(mut self, talk: bool) -> u64 {
+        let seed = self.seed;
+        let steps = 60 + self.random.below(160);
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for step in 0..steps {
+                if talk {
+                    println!("step {step} at {} µs", self.now_us);
+                }
+                self.step();
+            }
+            self.settle();
+            self.clients.iter().fold(0, |digest: u64, client| digest.rotate_left(9) ^ client.digest)
+        }));
+        match ran {
+            Ok(digest) => digest,
+            Err(cause) => {
+                eprintln!("MODEL_SEED={seed} fails");
+                std::panic::resume_unwind(cause);
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        for _ in 0..self.random.below(5) {
+            self.publish();
+        }
+        if self.random.in_thousand(8) {
+            let shard = self.random.below(usize::from(SHARDS));
+            let epoch = self.publishers[shard].epoch + 1;
+            self.publishers[shard] = Publisher::new(u16::try_from(shard).unwrap(), epoch);
+        }
+        if self.random.in_thousand(15) {
+            self.engine.suspect(self.now_us);
+        }
+        self.act();
+        let pause = [200, 1_000, 5_000, 20_000, 120_000][self.random.below(5)];
+        self.pass(pause);
+    }
+
+    /// Time passes; whatever is due happens.
+    fn pass(&mut self, time_us: i64) {
+        self.now_us += time_us;
+        for shard in 0..usize::from(SHARDS) {
+            if self.now_us - self.publishers[shard].said_us > 50_000 {
+                self.say(shard);
+            }
+        }
+        while let Some(entry) = self.post.first_entry().filter(|entry| entry.key().0 <= self.now_us) {
+            let parcel = entry.remove();
+            self.deliver(parcel);
+        }
+        self.ask();
+        let now_us = self.now_us;
+        self.engine.run_due(|| now_us);
+        self.check_freshness();
+        self.read_all();
+    }
+
+    fn publish(&mut self) {
+        let shard = self.random.below(usize::from(SHARDS));
+        for _ in 0..1 + self.random.below(4) {
+            self.publishers[shard].event(&mut self.random, self.now_us, &mut self.histories);
+        }
+        self.say(shard);
+    }
+
+    /// Sends a publisher's batch or beat on a bus that may lose, repeat or delay it.
+    fn say(&mut self, shard: usize) {
+        let payload = Bytes::from(self.publishers[shard].batch(self.now_us));
+        let number = u16::try_from(shard).unwrap();
+        let lossy = self.lossy && !self.quiet;
+        if lossy && self.random.in_thousand(25) {
+            return;
+        }
+        if lossy && self.random.in_thousand(25) {
+            self.send(self.now_us, Parcel::Batch(number, payload.clone()));
+        }
+        let late = if lossy && self.random.in_thousand(25) { 3_000 } else { 0 };
+        self.send(self.now_us + late, Parcel::Batch(number, payload));
+    }
+
+    fn send(&mut self, at_us: i64, parcel: Parcel) {
+        self.posted += 1;
+        self.post.insert((at_us, self.posted), parcel);
+    }
+
+    fn deliver(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Batch(shard, payload) => self.engine.batch(shard, &payload, self.now_us).unwrap(),
+            Parcel::Snapshot(shard, payload) => {
+                let _whole = self.engine.snapshot(shard, &payload, self.now_us).unwrap();
+            }
+            Parcel::Definitions(definitions) => self.engine.define(definitions, self.now_us),
+        }
+        for (id, instrument) in self.engine.directory.iter() {
+            self.symbols.entry(id.0).or_insert_with(|| instrument.symbol.clone());
+            let image = self.engine.table.row(id).unwrap().image.quote;
+            self.epochs.insert((id.0, u64::from(image.epoch_count)), image.feed_epoch);
+        }
+    }
+
+    /// Asks for what shards want; answers may be late, or never come.
+    fn ask(&mut self) {
+        for shard in 0..SHARDS {
+            let at = usize::from(shard);
+            let want = self.engine.wants(shard);
+            if want == Want::Nothing || self.now_us - self.asked_us[at] < 30_000 {
+                continue;
+            }
+            self.asked_us[at] = self.now_us;
+            if self.lossy && !self.quiet && self.random.in_thousand(100) {
+                continue;
+            }
+            let late = if self.quiet { 0 } else { i64::try_from(self.random.below(25_000)).unwrap() };
+            let publisher = &self.publishers[at];
+            let parcel = match want {
+                Want::Definitions => Parcel::Definitions(publisher.definitions()),
+                _ => Parcel::Snapshot(shard, publisher.snapshot(self.now_us)),
+            };
+            self.send(self.now_us + late, parcel);
+        }
+    }
+
+    fn act(&mut self) {
+        let at = self.random.below(CLIENTS);
+        match self.random.below(24) {
+            0..=5 => self.subscribe(at),
+            6 | 7 => self.unsubscribe(at),
+            8 | 9 => self.set_rate(at),
+            10 => {
+                self.clients[at].keeps_up = false;
+                self.engine.pause(self.clients[at].session);
+            }
+            11 => self.engine.unpause(self.clients[at].session, self.now_us),
+            12 => self.engine.repair(self.clients[at].session, None, self.now_us),
+            13..=15 => {
+                self.clients[at].keeps_up = false;
+                let room = [0, 1, 7, 40, 300, 5_000][self.random.below(6)];
+                self.set_room(at, room);
+            }
+            16..=18 => self.set_room(at, usize::MAX),
+            19 if self.random.below(3) == 0 => {
+                self.engine.end(self.clients[at].session);
+                self.clients[at].check_accounts();
+                self.clients[at] = open(&mut self.engine, at, self.now_us);
+            }
+            20 if self.random.below(3) == 0 => self.clients[at].lose_next = true,
+            _ => {}
+        }
+        for client in &mut self.clients {
+            if std::mem::take(&mut client.wants_repair) {
+                self.engine.repair(client.session, None, self.now_us);
+            }
+        }
+    }
+
+    fn set_room(&mut self, at: usize, room: usize) {
+        self.clients[at].wire.0.borrow_mut().room = room;
+        let session = self.clients[at].session;
+        if self.engine.outbox(session).unwrap().busy {
+            let drained = self.engine.drain(session, self.now_us);
+            assert!(matches!(drained, Drained::Idle | Drained::Blocked));
+        }
+    }
+
+    fn ids(&mut self) -> Vec<InstrumentId> {
+        let known = self.engine.directory.len();
+        (0..u32::try_from(known).unwrap()).map(InstrumentId).filter(|_| self.random.below(3) == 0).collect()
+    }
+
+    fn channel(&mut self) -> Channel {
+        Channel::ALL[self.random.below(2)]
+    }
+
+    fn subscribe(&mut self, at: usize) {
+        let (channel, class) = (self.channel(), [0, 1, 3, 5, 7][self.random.below(5)]);
+        let session = self.clients[at].session;
+        let outbox = self.engine.outbox(session).unwrap();
+        let other = Channel::ALL[1 - channel as usize];
+        // A symbol's two channels share their slot.
+        let mut by_class: BTreeMap<usize, Vec<InstrumentId>> = BTreeMap::new();
+        let busy = !outbox.joins().is_empty();
+        let wanted: Vec<_> = self.ids();
+        let outbox = self.engine.outbox(session).unwrap();
+        for id in wanted {
+            if busy || outbox.slot_of(channel, id).is_some() {
+                continue;
+            }
+            let held = outbox.slot_of(other, id).map(|slot| outbox.slots[usize::from(slot)].class);
+            by_class.entry(held.unwrap_or(class)).or_default().push(id);
+        }
+        for (class, ids) in by_class {
+            let slot = self.engine.slot(session, class, self.now_us).unwrap();
+            let phase_us = self.engine.phase_us(session, slot);
+            let head = format!(
+                "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{},\"phase_us\":{phase_us}",
+                channel.name(),
+                RATES_MS[class]
+            );
+            self.engine.join(
+                session,
+                Join { head, tail: String::new(), channel, slot, ids: ids.into() },
+                self.now_us,
+            );
+        }
+    }
+
+    /// The symbols that a session holds in a slot, some of them.
+    fn some_held(&mut self, at: usize, channel: Option<Channel>) -> Option<(u8, Bits)> {
+        let session = self.clients[at].session;
+        let outbox = self.engine.outbox(session)?;
+        if outbox.slots.is_empty() || !outbox.joins().is_empty() {
+            return None;
+        }
+        let slot = self.random.below(outbox.slots.len());
+        let channels = Channel::ALL.into_iter().filter(|of| channel.is_none_or(|only| only == *of));
+        let mut ids = Bits::default();
+        let held: Vec<InstrumentId> =
+            channels.flat_map(|channel| outbox.slots[slot].subs[channel as usize].iter()).collect();
+        for id in held {
+            if self.random.below(2) == 0 {
+                ids.insert(id);
+            }
+        }
+        (!ids.is_empty()).then(|| (u8::try_from(slot).unwrap(), ids))
+    }
+
+    fn unsubscribe(&mut self, at: usize) {
+        let channel = self.channel();
+        let Some((slot, ids)) = self.some_held(at, Some(channel)) else { return };
+        let session = self.clients[at].session;
+        self.engine.leave(session, channel, slot, &ids);
+        let ids: Vec<u32> = ids.iter().map(|id| id.0).collect();
+        let text = format!(
+            "{{\"op\":\"unsubscribed\",\"channel\":\"{}\",\"slot\":{slot},\"ids\":{ids:?}}}",
+            channel.name()
+        );
+        self.engine.answer(session, text.as_bytes(), self.now_us);
+    }
+
+    fn set_rate(&mut self, at: usize) {
+        let Some((from, ids)) = self.some_held(at, None) else { return };
+        let (session, class) = (self.clients[at].session, [0, 1, 3, 5, 7][self.random.below(5)]);
+        let to = self.engine.slot(session, class, self.now_us).unwrap();
+        if from == to {
+            return;
+        }
+        self.engine.move_rate(session, from, to, &ids, self.now_us);
+        let (ids, phase_us): (Vec<u32>, _) =
+            (ids.iter().map(|id| id.0).collect(), self.engine.phase_us(session, to));
+        let text = format!(
+            "{{\"op\":\"rate_set\",\"from_slot\":{from},\"slot\":{to},\"interval_ms\":{},\"phase_us\":{phase_us},\"ids\":{ids:?}}}",
+            RATES_MS[class]
+        );
+        self.engine.answer(session, text.as_bytes(), self.now_us);
+    }
+
+    fn read_all(&mut self) {
+        let mut events = Vec::new();
+        self.engine.take_events(&mut events);
+        for event in events {
+            assert!(matches!(event, SessionEvent::Blocked(_)), "{event:?}");
+        }
+        let truth = truth!(self);
+        for client in &mut self.clients {
+            client.read(&truth);
+        }
+    }
+
+    /// P3: nothing is called live or quiet while an event older than the bound is not in it.
+    fn check_freshness(&self) {
+        let slack_us = 60_000 + 120_000; // judged every 50 ms, and time passes in steps
+        for (id, instrument) in self.engine.directory.iter() {
+            let image = self.engine.table.row(id).unwrap().image;
+            if matches!(image.quote.state, State::Stale | State::Halted) {
+                continue;
+            }
+            let shard = usize::from(self.engine.directory.shard(id).unwrap());
+            let epoch = self.publishers[shard].epoch;
+            let Some(history) = self.histories.get(&(instrument.symbol.clone(), epoch)) else { continue };
+            let old = |said_us: &i64| self.now_us - said_us > BOUNDS.stale_after_us + slack_us;
+            let quotes = history.quotes.iter().filter(|(_, said_us)| old(said_us)).count() as u64;
+            let trades = history.trades.iter().filter(|(_, said_us)| old(said_us)).count() as u64;
+            let applied =
+                if image.quote.feed_epoch == epoch { (image.quote.ver, image.trade.tc) } else { (0, 0) };
+            assert!(
+                applied.0 >= quotes && applied.1 >= trades,
+                "{} is {:?} with {applied:?} of {:?}",
+                instrument.symbol,
+                image.quote.state,
+                (quotes, trades)
+            );
+        }
+    }
+
+    /// No more loss, no more stalls: every view must end as the table, and the table as the publishers.
+    fn settle(&mut self) {
+        self.quiet = true;
+        for at in 0..CLIENTS {
+            self.clients[at].lose_next = false;
+            self.set_room(at, usize::MAX);
+            self.engine.unpause(self.clients[at].session, self.now_us);
+        }
+        for _ in 0..160 {
+            self.pass(20_000);
+            self.act_on_repairs();
+        }
+        assert_eq!(self.engine.blocked(), 0);
+        let truth = truth!(self);
+        for (id, instrument) in self.engine.directory.iter() {
+            let shard = usize::from(self.engine.directory.shard(id).unwrap());
+            let image = self.engine.table.row(id).unwrap().image;
+            let history = self.histories.get(&(instrument.symbol.clone(), self.publishers[shard].epoch));
+            let said =
+                history.map_or((0, 0), |history| (history.quotes.len() as u64, history.trades.len() as u64));
+            assert_eq!((image.quote.ver, image.trade.tc), said, "{} is whole", instrument.symbol);
+            for client in &self.clients {
+                let outbox = self.engine.outbox(client.session).unwrap();
+                if outbox.slot_of(Channel::Quote, id).is_some() {
+                    let view = client.view.quote(id.0).expect("every held quote is told");
+                    assert_eq!(
+                        (view.total, view.state),
+                        (image.quote.ver, image.quote.state),
+                        "{:?}",
+                        client.form
+                    );
+                    client.check_quote(id.0, &truth);
+                }
+                if outbox.slot_of(Channel::Trade, id).is_some() {
+                    let view = client.view.trade(id.0).expect("all held totals are told");
+                    assert_eq!(view.total, image.trade.tc, "{:?}", client.form);
+                    client.check_trade(id.0, &truth);
+                }
+            }
+        }
+        assert!(self.symbols.len() == usize::from(SHARDS) * PER_SHARD);
+        self.clients.iter().for_each(Client::check_accounts);
+    }
+
+    fn act_on_repairs(&mut self) {
+        for client in &mut self.clients {
+            if std::mem::take(&mut client.wants_repair) {
+                self.engine.repair(client.session, None, self.now_us);
+            }
+        }
+    }
+}
+
+fn open(engine: &mut Engine<Wire>, at: usize, now_us: i64) -> Client {
+    let form = Form::ALL[at % 3];
+    let wire = Wire::default();
+    wire.0.borrow_mut().room = usize::MAX;
+    let session = engine.open(wire.clone(), form, now_us);
+    Client::new(form, wire, session)
+}
