@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod pace;
 pub mod publish;
 pub mod replay;
 pub mod run;

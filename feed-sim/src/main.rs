@@ -3,6 +3,7 @@
 use feed_sim::clock::Clock;
 use feed_sim::config::Config;
 use feed_sim::event::Source;
+use feed_sim::pace::Lateness;
 use feed_sim::publish::Publisher;
 use feed_sim::simulate::{Options, Simulator};
 use feed_sim::{replay, run};
@@ -52,12 +53,23 @@ async fn start(config: &Config) -> Result<(), String> {
     // The recording is looked at before the bus: a wrong folder is told at once.
     let first = source(config)?;
     let mut publisher = Publisher::connect(&config.nats, config.shards).await?;
+    let mut lateness = Lateness::default();
     let ended = tokio::select! {
-        ended = publish_again(config, first, &mut publisher) => ended,
+        ended = publish_again(config, first, &mut publisher, &mut lateness) => ended,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
     publisher.close().await;
+    let published = publisher.published();
+    tracing::info!(
+        events = lateness.items,
+        late_over_2_ms = lateness.over_2_ms,
+        late_over_20_ms = lateness.over_20_ms,
+        late_us_max = lateness.max_us,
+        messages = published.messages,
+        publish_failures = published.dropped,
+        "stopped"
+    );
     ended
 }
 
@@ -65,10 +77,11 @@ async fn publish_again(
     config: &Config,
     mut source_now: Box<dyn Source>,
     publisher: &mut Publisher,
+    lateness: &mut Lateness,
 ) -> Result<(), String> {
     loop {
         let clock = Clock::start();
-        run::publish(&mut *source_now, publisher, config, clock, |epoch, instruments| {
+        run::publish(&mut *source_now, publisher, config, clock, lateness, |epoch, instruments| {
             say_ready(epoch, instruments, config.shards);
         })
         .await?;

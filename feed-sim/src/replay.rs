@@ -1,173 +1,205 @@
 //! Recordings of real venues as sources. Files are streamed; nothing is written next to them.
 //!
 //! Each kind normalises into quotes, prints, book levels and status with integer mantissas in exponents that fit the
-//! recording exactly. Files of a folder are merged by time.
+//! recording. A kind is known by what its files hold, not by the folder's name. Files of a folder are merged by time.
 
 pub mod binance;
+pub mod book;
 pub mod dbn;
+pub mod decimal;
 pub mod equities;
 pub mod fx;
-mod zipped;
+pub mod json;
+pub mod lines;
+pub mod merge;
+pub mod venues;
 
-use crate::event::{Item, Source};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use crate::event::{Counts, Item};
+use lines::Lines;
+use merge::Merged;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wire::instrument::Instrument;
-use wire::tick::Change;
+
+/// One day, ns.
+pub const DAY_NS: i64 = 86_400_000_000_000;
+
+/// Equities begin here unless told otherwise: 09:30, when the regular session opens.
+const EQUITIES_FROM_NS: i64 = (9 * 60 + 30) * 60_000_000_000;
 
 /// One file: items with their recording time, ns.
 pub trait Recording {
     /// Its instruments.
     fn instruments(&self) -> &[Instrument];
-    /// The next items, all of one time, appended with `instrument` counted from 0; their time, or `None` at the end.
+    /// Its instruments, for exponents that two files of one symbol agree on before the first item.
+    fn instruments_mut(&mut self) -> &mut [Instrument];
+    /// What the next line says, appended with `instrument` counted from 0, maybe nothing; its time, or `None` at the
+    /// end.
     ///
     /// # Errors
     /// One line that names file and line.
     fn next(&mut self, out: &mut Vec<Item>) -> Result<Option<i64>, String>;
-    /// Values that were rounded.
-    fn inexact(&self) -> u64;
-}
-
-/// Files merged by time.
-pub struct Merged {
-    recordings: Vec<(Vec<u32>, Box<dyn Recording>)>,
-    instruments: Vec<Instrument>,
-    heads: BinaryHeap<Reverse<(i64, usize)>>,
-    ready: Vec<Vec<Item>>,
-    skipped: BTreeMap<u32, Change>,
-    begin_ns: i64,
-}
-
-const DAY_NS: i64 = 86_400_000_000_000;
-
-impl std::fmt::Debug for Merged {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Merged").field("instruments", &self.instruments.len()).finish_non_exhaustive()
+    /// How long it may say nothing before its instruments are stale; `None` where silence means no change.
+    fn silent_after_ns(&self) -> Option<i64> {
+        None
+    }
+    /// What was not handed on as it was.
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 }
 
-impl Merged {
-    /// Merges recordings. The first item of all is due at 0; with a time of day, the first one from then on: what lies
-    /// before it is skipped but for the last quote and the book of each instrument, due at 0.
-    ///
-    /// # Errors
-    /// One line that names file and line.
-    pub fn new(recordings: Vec<Box<dyn Recording>>, from_ns: Option<i64>) -> Result<Self, String> {
-        let mut merged = Self {
-            recordings: Vec::new(),
-            instruments: Vec::new(),
-            heads: BinaryHeap::new(),
-            ready: Vec::new(),
-            skipped: BTreeMap::new(),
-            begin_ns: 0,
-        };
-        for recording in recordings {
-            // Several files may speak of one instrument.
-            let places = recording.instruments().iter().map(|new| merged.place(new)).collect();
-            merged.recordings.push((places, recording));
-            merged.ready.push(Vec::new());
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Binance,
+    Equities,
+    Fx,
+    Venue,
+    /// A venue's list of instruments: read with its capture.
+    VenueList,
+    Dbn,
+}
+
+/// Looks at the first line. `None` = no recording; an unreadable archive is an error.
+fn kind(path: &Path) -> Result<Option<Kind>, String> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if name.ends_with(".dbn") || name.ends_with(".dbn.zst") {
+        return Ok(Some(Kind::Dbn));
+    }
+    let mut lines = Lines::open(path)?;
+    let Some(line) = lines.read()? else { return Ok(None) };
+    let Ok(line) = std::str::from_utf8(line) else { return Ok(None) };
+    let numbers = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let fields: Vec<&str> = line.split(',').collect();
+    Ok(match line.split_once(' ') {
+        _ if line.starts_with("wss://") => Some(Kind::Venue),
+        _ if line.starts_with("https://") => Some(Kind::VenueList),
+        Some((time, message)) if !time.is_empty() && numbers(time) && message.starts_with('{') => {
+            Some(Kind::Binance)
         }
-        for at in 0..merged.recordings.len() {
-            merged.fill(at)?;
-        }
-        let earliest = merged.heads.peek().map_or(0, |Reverse((time, _))| *time);
-        let midnight = earliest - earliest.rem_euclid(DAY_NS);
-        merged.begin_ns = from_ns.map_or(earliest, |from| midnight + from).max(earliest);
-        Ok(merged)
-    }
-
-    fn place(&mut self, new: &Instrument) -> u32 {
-        let at = self.instruments.iter().position(|old| old.symbol == new.symbol).unwrap_or_else(|| {
-            self.instruments.push(new.clone());
-            self.instruments.len() - 1
-        });
-        u32::try_from(at).unwrap_or(u32::MAX)
-    }
-
-    fn fill(&mut self, at: usize) -> Result<(), String> {
-        let (_, recording) = &mut self.recordings[at];
-        if let Some(time) = recording.next(&mut self.ready[at])? {
-            self.heads.push(Reverse((time, at)));
-        }
-        Ok(())
-    }
+        None if fields.len() == 3 && fields.iter().all(|field| numbers(field)) => Some(Kind::Fx),
+        None if (6..=8).contains(&fields.len()) && numbers(fields[0]) => Some(Kind::Equities),
+        _ => None,
+    })
 }
 
-impl Source for Merged {
-    fn instruments(&self) -> &[Instrument] {
-        &self.instruments
+fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
     }
-
-    fn items_until(&mut self, until_ns: i64, out: &mut Vec<Item>) -> Result<bool, String> {
-        while let Some(Reverse((time, at))) = self.heads.peek().copied() {
-            let due_ns = (time - self.begin_ns).max(0);
-            if due_ns > until_ns {
-                return Ok(true);
-            }
-            self.heads.pop();
-            let places = &self.recordings[at].0;
-            for item in self.ready[at].drain(..) {
-                let instrument = places.get(item.instrument as usize).copied().unwrap_or(0);
-                match item.change {
-                    Change::Quote(_) | Change::Status(_) if time < self.begin_ns => {
-                        self.skipped.insert(instrument, item.change);
-                    }
-                    Change::Trade(_) if time < self.begin_ns => {}
-                    change => out.push(Item { due_ns, instrument, change }),
-                }
-            }
-            if time >= self.begin_ns && !self.skipped.is_empty() {
-                let skipped = std::mem::take(&mut self.skipped).into_iter();
-                out.splice(0..0, skipped.map(|(instrument, change)| Item { due_ns: 0, instrument, change }));
-            }
-            self.fill(at)?;
-        }
-        Ok(false)
+    if !path.is_dir() {
+        return Err(format!("--data: no such file or folder: {}", path.display()));
     }
-
-    fn inexact(&self) -> u64 {
-        self.recordings.iter().map(|(_, recording)| recording.inexact()).sum()
-    }
+    let entries = std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut files: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    files.sort();
+    Ok(files)
 }
 
-/// Opens a folder, or one file, of recordings.
+/// Opens a folder, or one file, of recordings of one kind.
 ///
 /// # Errors
 /// One line that says what is wrong with which file, or what was looked for.
 pub fn open(path: &Path, from_ns: Option<i64>) -> Result<Merged, String> {
-    let mut files: Vec<PathBuf> = if path.is_dir() {
-        let entries = std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect()
-    } else if path.is_file() {
-        vec![path.to_owned()]
-    } else {
-        return Err(format!("--data: no such file or folder: {}", path.display()));
-    };
-    files.sort();
-    let mut recordings: Vec<Box<dyn Recording>> = Vec::new();
-    let mut from_ns = from_ns;
-    for file in &files {
-        if binance::is_one(file) {
-            recordings.push(Box::new(binance::open(file)?));
-        } else if fx::is_one(file) {
-            recordings.push(Box::new(fx::open(file)?));
-        } else if equities::is_one(file) {
-            from_ns = from_ns.or(Some(EQUITIES_OPEN_NS));
-            recordings.push(Box::new(equities::open(file)?));
-        } else if dbn::is_one(file) {
-            recordings.push(Box::new(dbn::open(file)?));
+    let mut found: Vec<(Kind, PathBuf)> = Vec::new();
+    for file in files(path)?.into_iter().filter(|file| file.is_file()) {
+        if let Some(kind) = kind(&file)? {
+            found.push((kind, file));
         }
     }
-    if recordings.is_empty() {
-        return Err(format!(
-            "--data: {} holds no recording of a known kind (spot-*.gz, usdm-*.gz, cm-*.gz; *_quote.zip, *_trade.zip; \
-             *.dbn.zst)",
-            path.display()
-        ));
+    found.retain(|(kind, _)| *kind != Kind::VenueList);
+    let Some((first, file)) = found.first() else { return Err(nothing(path)) };
+    if let Some((_, other)) = found.iter().find(|(kind, _)| kind != first) {
+        let (one, other) = (file.display(), other.display());
+        return Err(format!("--data: recordings of two kinds in one folder: {one} and {other}"));
     }
+    let kind = *first;
+    let mut recordings: Vec<Box<dyn Recording>> = Vec::new();
+    if kind == Kind::Binance {
+        // Files of one instrument are one recording, so that its book goes on.
+        let mut symbols: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for (_, file) in std::mem::take(&mut found) {
+            symbols.entry(binance::symbol_of(&file)?).or_default().push(file);
+        }
+        for (symbol, files) in symbols {
+            recordings.push(Box::new(binance::Capture::open(symbol, files)?));
+        }
+    }
+    for (_, file) in &found {
+        recordings.push(match kind {
+            Kind::Equities => Box::new(equities::Rows::open(file)?),
+            Kind::Fx => Box::new(fx::Rows::open(file)?),
+            Kind::Dbn => Box::new(dbn::Records::open(file)?),
+            Kind::Venue | Kind::VenueList | Kind::Binance => Box::new(venues::Capture::open(file)?),
+        });
+    }
+    let from_ns = match kind {
+        Kind::Equities => from_ns.or(Some(EQUITIES_FROM_NS)),
+        // Captures of several venues were taken on different days and begin together.
+        Kind::Venue if from_ns.is_some() => {
+            return Err("--from: captures of venues have no common time of day".to_owned());
+        }
+        _ => from_ns,
+    };
     Merged::new(recordings, from_ns)
 }
 
-/// 09:30 in New York: before it there is little to see.
-const EQUITIES_OPEN_NS: i64 = 34_200_000_000_000;
+fn nothing(path: &Path) -> String {
+    let path_text = path.display();
+    let folders: Vec<String> = files(path)
+        .unwrap_or_default()
+        .iter()
+        .filter(|entry| entry.is_dir())
+        .filter_map(|entry| entry.file_name().map(|name| name.to_string_lossy().into_owned()))
+        .collect();
+    if !folders.is_empty() {
+        return format!("--data: name one folder of recordings: {path_text} holds {}", folders.join(", "));
+    }
+    format!(
+        "--data: {path_text} holds no recording of a known kind (Binance captures, US equities, FX quotes, venues' \
+         captures, DBN)"
+    )
+}
+
+/// The date in a name like `aig_20131008_quote.zip` as ns since the Unix epoch; 0 without one.
+pub(crate) fn date_ns(name: &str) -> i64 {
+    let date = name
+        .split(['_', '.', '-'])
+        .find(|part| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|part| part.parse::<i64>().ok());
+    let Some(date) = date else { return 0 };
+    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+    // Days since 1970-01-01 in the proleptic Gregorian calendar; the year begins in March.
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    days * DAY_NS
+}
+
+/// Makes a venue's name a symbol: what is not allowed becomes `_`, and it is cut to its bound.
+pub(crate) fn symbol(name: &str, venue: &str) -> String {
+    let most = wire::instrument::SYMBOL_BYTES_MAX - venue.len().min(20) - 1;
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || "-_/:+".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(allowed).take(most).collect();
+    format!("{name}.{venue}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_in_names_are_days_since_the_epoch() {
+        assert_eq!(date_ns("aig_20131008_quote.zip"), 15_986 * DAY_NS);
+        assert_eq!(date_ns("x_19700101.csv"), 0);
+        assert_eq!(date_ns("x_20240229_y"), 19_782 * DAY_NS);
+        assert_eq!(date_ns("x"), 0);
+    }
+
+    #[test]
+    fn odd_names_become_symbols() {
+        assert_eq!(symbol("TESTBTC:TESTUSD", "BITFINEX"), "TESTBTC:TESTUSD.BITFINEX");
+        assert_eq!(symbol("A b.c*é", "X"), "A_b_c__.X");
+        assert!(wire::instrument::valid_symbol(&symbol(&"Q".repeat(200), "VENUE")));
+    }
+}

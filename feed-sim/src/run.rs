@@ -1,13 +1,16 @@
 //! The open loop: at each step everything that is due is packed and sent, however late.
+//!
+//! A step is 1 ms, the grain of the runtime's timer, so a shard's first event after a silence waits for nothing but
+//! that, and what follows is held for at most one step.
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::{Item, Source};
+use crate::pace::{Lateness, Pace};
 use crate::publish::Publisher;
-use crate::shards::Shards;
+use crate::shards::{Outgoing, Shards};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 use tokio::time::sleep_until;
 
 /// Time between two steps: what arrives within one goes into one batch per shard.
@@ -20,23 +23,20 @@ pub enum End {
     Again,
 }
 
-/// Figures of a run.
-#[derive(Debug, Default, Clone, Copy)]
-struct Figures {
-    items: u64,
-    late_us_max: i64,
-}
-
 /// Publishes a source until dropped; or, with `again`, until its end. After the end of a recording beats go on, so that
 /// its instruments are quiet, not stale.
 ///
 /// # Errors
 /// One line.
+///
+/// # Cancel safety
+/// What was packed and not yet handed to the link is lost; sequences tell.
 pub async fn publish(
     source: &mut dyn Source,
     publisher: &mut Publisher,
     config: &Config,
     clock: Clock,
+    lateness: &mut Lateness,
     ready: impl FnOnce(u64, usize),
 ) -> Result<End, String> {
     let last = publisher.last_epoch(config.shards).await;
@@ -44,7 +44,7 @@ pub async fn publish(
     let shards = Rc::new(RefCell::new(Shards::new(source.instruments(), config.shards, epoch)?));
     let serving = publisher.serve(&shards, config.shards, clock).await?;
     ready(epoch, source.instruments().len());
-    let ended = step_all(source, publisher, config, clock, &shards).await;
+    let ended = step_all(source, publisher, config, clock, &shards, lateness).await;
     drop(serving);
     ended
 }
@@ -54,55 +54,66 @@ async fn step_all(
     publisher: &mut Publisher,
     config: &Config,
     clock: Clock,
-    shards: &Rc<RefCell<Shards>>,
+    shards: &RefCell<Shards>,
+    lateness: &mut Lateness,
 ) -> Result<End, String> {
     let begin_ns = clock.now_ns();
-    let (mut items, mut outgoing): (Vec<Item>, _) = (Vec::new(), Vec::new());
-    let mut figures = Figures::default();
-    let mut said_ns = begin_ns;
-    let mut running = true;
-    let mut step_ns = begin_ns;
+    let mut pace = Pace::new(begin_ns, config.speed.0);
+    let (mut items, mut outgoing) = (Vec::new(), Vec::new());
+    let (mut said_ns, mut step_ns, mut running) = (begin_ns, begin_ns, true);
+    let mut said = *lateness;
     loop {
         let now_ns = clock.now_ns();
+        let until_ns = pace.advance(now_ns);
         if running {
-            // Recording time that has passed by now: speed is in thousandths.
-            let recorded = i128::from(now_ns - begin_ns) * i128::from(config.speed.0) / 1_000;
-            running = source.items_until(i64::try_from(recorded).unwrap_or(i64::MAX), &mut items)?;
+            running = source.items_until(until_ns, &mut items)?;
         }
-        let mut packed = shards.borrow_mut();
-        for item in items.drain(..) {
-            let due_ns = begin_ns
-                + i64::try_from(i128::from(item.due_ns) * 1_000 / i128::from(config.speed.0)).unwrap_or(0);
-            figures.items += 1;
-            figures.late_us_max = figures.late_us_max.max((now_ns - due_ns) / 1_000);
-            packed.push(&item, due_ns, now_ns, &mut outgoing);
+        for item in &items {
+            lateness.see(now_ns - pace.due_ns(item.due_ns));
         }
-        packed.flush(now_ns, clock.now_ns(), &mut outgoing);
-        drop(packed);
+        pack(&mut shards.borrow_mut(), &mut items, &pace, clock, &mut outgoing);
         publisher.publish(&mut outgoing).await;
         if config.live && now_ns - said_ns >= 1_000_000_000 {
             said_ns = now_ns;
-            say(&std::mem::take(&mut figures), publisher, source.inexact());
+            say(&mut said, lateness, publisher, source);
         }
         if !running && config.again {
             return Ok(End::Again);
         }
-        step_ns = (step_ns + STEP_NS).max(clock.now_ns());
-        sleep_until(clock.instant(step_ns)).await;
+        step_ns += STEP_NS;
+        if step_ns > clock.now_ns() {
+            sleep_until(clock.instant(step_ns)).await;
+        } else {
+            // Behind: go on at once, but let requests be answered.
+            step_ns = step_ns.max(pace.through_ns());
+            tokio::task::yield_now().await;
+        }
     }
 }
 
-fn say(figures: &Figures, publisher: &Publisher, inexact: u64) {
-    let published = publisher.published();
-    tracing::info!(
-        events_per_s = figures.items,
-        late_us_max = figures.late_us_max,
-        messages = published.messages,
-        dropped = published.dropped,
-        inexact,
-        "published"
-    );
+/// Packs what is due; items are taken out.
+fn pack(shards: &mut Shards, items: &mut Vec<Item>, pace: &Pace, clock: Clock, out: &mut Vec<Outgoing>) {
+    let now_ns = clock.now_ns();
+    for item in items.drain(..) {
+        shards.push(&item, pace.due_ns(item.due_ns), now_ns, out);
+    }
+    shards.flush(pace.through_ns(), now_ns, out);
 }
 
-/// How long the last bytes may take at the end.
-pub const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// One line of the last second.
+fn say(said: &mut Lateness, lateness: &mut Lateness, publisher: &Publisher, source: &dyn Source) {
+    let (published, counts) = (publisher.published(), source.counts());
+    tracing::info!(
+        events_per_s = lateness.items - said.items,
+        late_over_2_ms = lateness.over_2_ms - said.over_2_ms,
+        late_over_20_ms = lateness.over_20_ms - said.over_20_ms,
+        late_us_max = lateness.max_us,
+        messages = published.messages,
+        bytes = published.bytes,
+        publish_failures = published.dropped,
+        inexact = counts.inexact,
+        skipped = counts.skipped,
+        "published"
+    );
+    *said = *lateness;
+}

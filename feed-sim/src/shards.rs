@@ -5,7 +5,7 @@
 use crate::event::Item;
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
 use wire::instrument::{Definitions, Instrument, shard_of};
-use wire::tick::{Change, Event};
+use wire::tick::{Change, Event, Trade};
 
 /// A shard without an event beats this often, ns: half of what readers rely on.
 const BEAT_NS: i64 = 50_000_000;
@@ -99,7 +99,11 @@ impl Shards {
             Change::Trade(_) => row.tc.get(),
             Change::Level(_) => row.lver.get(),
         };
-        let event = Event { index, number, ts_event, change: item.change };
+        let change = match item.change {
+            Change::Trade(trade) if trade.trade_id == 0 => Change::Trade(Trade { trade_id: number, ..trade }),
+            change => change,
+        };
+        let event = Event { index, number, ts_event, change };
         row.apply(&event);
         shard.writer.push(&event);
         self.events += 1;
@@ -171,7 +175,7 @@ mod tests {
     use bytes::Bytes;
     use wire::batch::Batch;
     use wire::shard::{ShardReader, ShardSink};
-    use wire::tick::{Quote, Trade};
+    use wire::tick::Quote;
 
     fn instrument(symbol: &str) -> Instrument {
         Instrument {

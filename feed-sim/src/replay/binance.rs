@@ -1,50 +1,60 @@
-//! Captures of Binance's combined streams, one instrument a file: `<receive time, ns> <message>` a line, gzip.
+//! Captures of Binance's combined streams, one instrument a file: `<receive time, ns> <message>` a line, gzip. Files of
+//! one instrument go on in the order of their names, and the book with them.
 //!
 //! `bookTicker` is a quote, `trade` a print, `depth` book levels; one line without an envelope is the REST snapshot of
-//! the book. Times are the recorder's: its clock is behind the venue's, and spot quotes have no other.
+//! the book, and updates that it already holds are skipped. Times are the recorder's: its clock is behind the venue's,
+//! and spot quotes have no other.
 
-use crate::event::Item;
-use crate::replay::Recording;
-use crate::replay::zipped::rounded;
-use flate2::read::MultiGzDecoder;
+use crate::event::{Counts, Item};
+use crate::replay::book::Book;
+use crate::replay::decimal::{Decimal, Needs, Rounding};
+use crate::replay::lines::Lines;
+use crate::replay::{Recording, symbol};
 use serde::Deserialize;
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use wire::instrument::Instrument;
-use wire::num::{NumError, Number};
-use wire::tick::{Aggressor, BookLevel, BookSide, Change, Quote, Trade};
+use wire::tick::{Aggressor, BookSide, Change, Quote, Trade};
+
+/// A stream of many messages a second that says nothing for this long is broken.
+const SILENT_AFTER_NS: i64 = 5_000_000_000;
+
+/// Price and quantity exponents of the venue's list, for the instruments that we hold recordings of.
+const LISTED: [(&str, i8, i8); 6] = [
+    ("BTCUSDT.BINANCE", -2, -5),
+    ("ETHUSDT.BINANCE", -2, -4),
+    ("BTCUSDT.BINANCE_USDM", -1, -3),
+    ("ETHUSDT.BINANCE_USDM", -2, -3),
+    ("BTCUSD_PERP.BINANCE_CM", -1, 0),
+    ("ETHUSD_PERP.BINANCE_CM", -2, 0),
+];
 
 /// One file.
+#[derive(Debug)]
 pub struct Capture {
-    path: PathBuf,
-    lines: BufReader<MultiGzDecoder<File>>,
-    line: Vec<u8>,
-    number: u64,
+    lines: Lines,
+    /// Files that go on where this one ends, the next one last.
+    later: Vec<PathBuf>,
     instruments: [Instrument; 1],
-    unknown: u64,
-    inexact: Cell<u64>,
+    book: Book,
+    /// Update id of the snapshot that the book began with.
+    image: Option<u64>,
+    rounding: Rounding,
+    skipped: u64,
 }
 
-impl std::fmt::Debug for Capture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Capture")
-            .field("path", &self.path)
-            .field("line", &self.number)
-            .finish_non_exhaustive()
-    }
-}
+type Level<'a> = (&'a str, &'a str);
 
 #[derive(Deserialize)]
 struct Message<'a> {
     stream: Option<&'a str>,
     #[serde(borrow)]
     data: Option<Data<'a>>,
+    #[serde(rename = "lastUpdateId")]
+    last_update_id: Option<u64>,
     #[serde(borrow)]
-    bids: Option<Vec<(&'a str, &'a str)>>,
+    bids: Option<Vec<Level<'a>>>,
     #[serde(borrow)]
-    asks: Option<Vec<(&'a str, &'a str)>>,
+    asks: Option<Vec<Level<'a>>>,
 }
 
 /// The members of all kinds that are used.
@@ -61,6 +71,7 @@ struct Data<'a> {
     p: Option<&'a str>,
     q: Option<&'a str>,
     t: Option<u64>,
+    u: Option<u64>,
     m: Option<bool>,
 }
 
@@ -70,163 +81,189 @@ struct Data<'a> {
 enum Side<'a> {
     Price(&'a str),
     #[serde(borrow)]
-    Levels(Vec<(&'a str, &'a str)>),
-    Id(#[expect(dead_code, reason = "old trades name the buyer's order here")] u64),
+    Levels(Vec<Level<'a>>),
+    Id(#[expect(dead_code, reason = "old prints name the buyer's order here")] u64),
 }
 
-/// Whether a file's name is that of such a capture.
-#[must_use]
-pub fn is_one(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.ends_with(".gz") && ["spot-", "usdm-", "cm-"].iter().any(|market| name.starts_with(market))
+/// What a message says.
+enum Told {
+    Quote([Decimal; 4]),
+    Trade { price: Decimal, qty: Decimal, trade_id: u64, aggressor: Aggressor },
+    Levels { image: bool, update: Option<u64>, levels: Vec<(BookSide, Decimal, Decimal)> },
+    Unknown,
 }
 
-/// Opens a capture. Exponents are those of the venue's list for these instruments.
+fn number(text: Option<&str>) -> Result<Decimal, String> {
+    Decimal::parse(text.ok_or("a price or a quantity is missing")?)
+}
+
+fn levels(bids: &[Level<'_>], asks: &[Level<'_>]) -> Result<Vec<(BookSide, Decimal, Decimal)>, String> {
+    let bids = bids.iter().map(|level| (BookSide::Bid, level));
+    let asks = asks.iter().map(|level| (BookSide::Ask, level));
+    let read = |(side, (price, qty)): (BookSide, &Level<'_>)| {
+        Ok((side, Decimal::parse(price)?, Decimal::parse(qty)?))
+    };
+    bids.chain(asks).map(read).collect()
+}
+
+impl Told {
+    fn of(message: &Message<'_>) -> Result<Self, String> {
+        let Some(stream) = message.stream else {
+            let (Some(bids), Some(asks)) = (&message.bids, &message.asks) else { return Ok(Self::Unknown) };
+            let levels = levels(bids, asks)?;
+            return Ok(Self::Levels { image: true, update: message.last_update_id, levels });
+        };
+        let data = message.data.as_ref().ok_or("an envelope without data")?;
+        match stream.split('@').nth(1).unwrap_or_default() {
+            "bookTicker" => {
+                let (Some(Side::Price(bid)), Some(Side::Price(ask))) = (&data.b, &data.a) else {
+                    return Err("a quote without prices".to_owned());
+                };
+                let (bid, ask) = (number(Some(bid))?, number(Some(ask))?);
+                Ok(Self::Quote([bid, ask, number(data.bid_size)?, number(data.ask_size)?]))
+            }
+            "trade" => {
+                // `m` = the buyer was the maker, so the seller took.
+                let aggressor = match data.m {
+                    Some(true) => Aggressor::Sell,
+                    Some(false) => Aggressor::Buy,
+                    None => Aggressor::None,
+                };
+                let trade_id = data.t.ok_or("a print without its id")?;
+                Ok(Self::Trade { price: number(data.p)?, qty: number(data.q)?, trade_id, aggressor })
+            }
+            "depth" => {
+                let (Some(Side::Levels(bids)), Some(Side::Levels(asks))) = (&data.b, &data.a) else {
+                    return Err("a book update without levels".to_owned());
+                };
+                Ok(Self::Levels { image: false, update: data.u, levels: levels(bids, asks)? })
+            }
+            _ => Ok(Self::Unknown),
+        }
+    }
+}
+
+/// Reads one line: its time and what it says.
+fn read(line: &mut [u8]) -> Result<(i64, Told), String> {
+    let space = line.iter().position(|byte| *byte == b' ').ok_or("no time in front")?;
+    let (time, message) = line.split_at_mut(space);
+    let time = std::str::from_utf8(time).ok().and_then(|time| time.parse::<i64>().ok());
+    let time = time.ok_or("no time in front")?;
+    let message: Message<'_> = simd_json::serde::from_slice(&mut message[1..])
+        .map_err(|error| format!("no message of Binance: {error}"))?;
+    Ok((time, Told::of(&message)?))
+}
+
+/// The symbol that a file named `market-pair_date` holds.
 ///
 /// # Errors
 /// One line that names the file.
-pub fn open(path: &Path) -> Result<Capture, String> {
-    let named = |text: String| format!("{}: {text}", path.display());
+pub fn symbol_of(path: &Path) -> Result<String, String> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (market, rest) =
-        name.split_once('-').ok_or_else(|| named("a name like spot-btcusdt_… is needed".to_owned()))?;
+    let refused = || format!("{}: a name like spot-btcusdt_20240808.gz is needed", path.display());
+    let (market, rest) = name.split_once('-').ok_or_else(refused)?;
     let pair = rest.rsplit_once('_').map_or(rest, |(pair, _)| pair).to_ascii_uppercase();
-    let venue = match market {
-        "spot" => "BINANCE",
-        "usdm" => "BINANCE_USDM",
-        _ => "BINANCE_CM",
-    };
-    let (price_exponent, qty_exponent) = match (market, pair.as_str()) {
-        ("spot", "BTCUSDT") => (-2, -5),
-        ("spot", "ETHUSDT") => (-2, -4),
-        ("usdm", "BTCUSDT") => (-1, -3),
-        ("usdm", "ETHUSDT") => (-2, -3),
-        ("cm", "BTCUSD_PERP") => (-1, 0),
-        ("cm", "ETHUSD_PERP") => (-2, 0),
-        _ => (-8, -8),
-    };
-    let instrument = Instrument {
-        symbol: format!("{pair}.{venue}"),
-        price_exponent,
-        qty_exponent,
-        tick_size: 1,
-        lot_size: 1,
-        has_aggressor: true,
-        has_size: true,
-    };
-    let file = File::open(path).map_err(|error| named(error.to_string()))?;
-    Ok(Capture {
-        path: path.to_owned(),
-        lines: BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)),
-        line: Vec::new(),
-        number: 0,
-        instruments: [instrument],
-        unknown: 0,
-        inexact: Cell::new(0),
-    })
+    match market {
+        "spot" => Ok(symbol(&pair, "BINANCE")),
+        "usdm" => Ok(symbol(&pair, "BINANCE_USDM")),
+        "cm" => Ok(symbol(&pair, "BINANCE_CM")),
+        _ => Err(refused()),
+    }
+}
+
+/// The smallest exponents that hold every number of some files.
+fn exponents(first: &PathBuf, later: &[PathBuf]) -> Result<(i8, i8), String> {
+    let (mut prices, mut quantities) = (Needs::default(), Needs::default());
+    for path in std::iter::once(first).chain(later) {
+        see_all(&mut Lines::open(path)?, &mut prices, &mut quantities)?;
+    }
+    Ok((prices.exponent(), quantities.exponent()))
+}
+
+fn see_all(lines: &mut Lines, prices: &mut Needs, quantities: &mut Needs) -> Result<(), String> {
+    while let Some(line) = lines.read()? {
+        match read(line).map_err(|what| lines.broken(&what))?.1 {
+            Told::Quote([bid, ask, bid_size, ask_size]) => {
+                [bid, ask].iter().for_each(|price| prices.see(*price));
+                [bid_size, ask_size].iter().for_each(|size| quantities.see(*size));
+            }
+            Told::Trade { price, qty, .. } => {
+                prices.see(price);
+                quantities.see(qty);
+            }
+            Told::Levels { levels, .. } => {
+                for (_, price, qty) in levels {
+                    prices.see(price);
+                    quantities.see(qty);
+                }
+            }
+            Told::Unknown => {}
+        }
+    }
+    Ok(())
 }
 
 impl Capture {
-    fn broken(&self, what: &str) -> String {
-        format!("{}:{}: {what}", self.path.display(), self.number)
+    /// Opens captures of one instrument. Exponents are those of the venue's list; an instrument that is not in it gets
+    /// the smallest that hold its recording.
+    ///
+    /// # Errors
+    /// One line that names the file.
+    pub fn open(symbol: String, mut files: Vec<PathBuf>) -> Result<Self, String> {
+        files.reverse();
+        let Some(first) = files.pop() else { return Err(format!("{symbol}: no file")) };
+        let listed = LISTED.iter().find(|(listed, _, _)| *listed == symbol);
+        let (price_exponent, qty_exponent) =
+            listed.map_or_else(|| exponents(&first, &files), |(_, price, qty)| Ok((*price, *qty)))?;
+        let instrument = Instrument {
+            symbol,
+            price_exponent,
+            qty_exponent,
+            tick_size: 1,
+            lot_size: 1,
+            has_aggressor: true,
+            has_size: true,
+        };
+        Ok(Self {
+            lines: Lines::open(&first)?,
+            later: files,
+            instruments: [instrument],
+            book: Book::default(),
+            image: None,
+            rounding: Rounding::default(),
+            skipped: 0,
+        })
     }
 
-    fn take(&self, message: &Message<'_>, out: &mut Vec<Item>) -> Result<bool, String> {
-        let Some(stream) = message.stream else {
-            let (Some(bids), Some(asks)) = (&message.bids, &message.asks) else { return Ok(false) };
-            self.levels(bids, asks, true, out)?;
-            return Ok(true);
-        };
-        let data = message.data.as_ref().ok_or_else(|| self.broken("an envelope without data"))?;
-        let kind = stream.split('@').nth(1).unwrap_or_default();
-        match kind {
-            "bookTicker" => self.quote(data, out)?,
-            "trade" => self.trade(data, out)?,
-            "depth" => {
-                let (Some(Side::Levels(bids)), Some(Side::Levels(asks))) = (&data.b, &data.a) else {
-                    return Err(self.broken("a book update without levels"));
-                };
-                self.levels(bids, asks, false, out)?;
+    fn take(&mut self, told: Told, out: &mut Vec<Change>) -> Result<(), String> {
+        let (this, rounding) = (&self.instruments[0], &mut self.rounding);
+        match told {
+            Told::Quote([bid, ask, bid_size, ask_size]) => out.push(Change::Quote(Quote {
+                bid: rounding.price(this, bid)?,
+                ask: rounding.price(this, ask)?,
+                bid_size: rounding.qty(this, bid_size)?,
+                ask_size: rounding.qty(this, ask_size)?,
+            })),
+            Told::Trade { price, qty, trade_id, aggressor } => {
+                let (price, qty) = (rounding.price(this, price)?, rounding.qty(this, qty)?);
+                out.push(Change::Trade(Trade { price, qty, trade_id, aggressor }));
             }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn price(&self, text: Option<&str>) -> Result<i64, String> {
-        self.number(text, self.instruments[0].price_exponent)
-    }
-
-    fn qty(&self, text: Option<&str>) -> Result<i64, String> {
-        self.number(text, self.instruments[0].qty_exponent)
-    }
-
-    fn number(&self, text: Option<&str>, exponent: i8) -> Result<i64, String> {
-        let text = text.ok_or_else(|| self.broken("a price or a quantity is missing"))?;
-        let number: Number = text.parse().map_err(|error| self.broken(&format!("{text}: {error}")))?;
-        match number.rescale(exponent) {
-            Err(NumError::TooPrecise) => {
-                // The venue's own list says that this cannot be; it is rare, and told.
-                self.inexact.set(self.inexact.get() + 1);
-                let decimals = u32::from(exponent.abs_diff(number.exponent));
-                Ok(rounded(number.mantissa, 10_i64.pow(decimals)).0)
+            Told::Levels { image, update, levels } => {
+                if image {
+                    self.book.clear();
+                    self.image = update;
+                } else if update <= self.image {
+                    return Ok(());
+                }
+                for (side, price, qty) in levels {
+                    self.book.set(side, rounding.price(this, price)?, rounding.qty(this, qty)?);
+                }
+                self.book.changes(out);
             }
-            mantissa => mantissa.map_err(|error| self.broken(&format!("{text}: {error}"))),
-        }
-    }
-
-    fn quote(&self, data: &Data<'_>, out: &mut Vec<Item>) -> Result<(), String> {
-        let (Some(Side::Price(bid)), Some(Side::Price(ask))) = (&data.b, &data.a) else {
-            return Err(self.broken("a quote without prices"));
-        };
-        let quote = Quote {
-            bid: self.price(Some(bid))?,
-            ask: self.price(Some(ask))?,
-            bid_size: self.qty(data.bid_size)?,
-            ask_size: self.qty(data.ask_size)?,
-        };
-        out.push(item(Change::Quote(quote)));
-        Ok(())
-    }
-
-    fn trade(&self, data: &Data<'_>, out: &mut Vec<Item>) -> Result<(), String> {
-        // `m` = the buyer was the maker, so the seller took.
-        let aggressor = match data.m {
-            Some(true) => Aggressor::Sell,
-            Some(false) => Aggressor::Buy,
-            None => Aggressor::None,
-        };
-        let trade_id = data.t.ok_or_else(|| self.broken("a print without its id"))?;
-        let (price, qty) = (self.price(data.p)?, self.qty(data.q)?);
-        out.push(item(Change::Trade(Trade { price, qty, trade_id, aggressor })));
-        Ok(())
-    }
-
-    fn levels(
-        &self,
-        bids: &[(&str, &str)],
-        asks: &[(&str, &str)],
-        snapshot: bool,
-        out: &mut Vec<Item>,
-    ) -> Result<(), String> {
-        let count = bids.len() + asks.len();
-        let bids = bids.iter().map(|level| (BookSide::Bid, level));
-        let asks = asks.iter().map(|level| (BookSide::Ask, level));
-        for (at, (side, (price, qty))) in bids.chain(asks).enumerate() {
-            out.push(item(Change::Level(BookLevel {
-                side,
-                price: self.price(Some(price))?,
-                qty: self.qty(Some(qty))?,
-                snapshot_begins: snapshot && at == 0,
-                update_ends: at + 1 == count,
-            })));
+            Told::Unknown => self.skipped += 1,
         }
         Ok(())
     }
-}
-
-const fn item(change: Change) -> Item {
-    Item { due_ns: 0, instrument: 0, change }
 }
 
 impl Recording for Capture {
@@ -234,33 +271,29 @@ impl Recording for Capture {
         &self.instruments
     }
 
-    fn next(&mut self, out: &mut Vec<Item>) -> Result<Option<i64>, String> {
-        loop {
-            let mut line = std::mem::take(&mut self.line);
-            line.clear();
-            self.number += 1;
-            let read =
-                self.lines.read_until(b'\n', &mut line).map_err(|error| self.broken(&error.to_string()))?;
-            if read == 0 {
-                return Ok(None);
-            }
-            let space =
-                line.iter().position(|byte| *byte == b' ').ok_or_else(|| self.broken("no time in front"))?;
-            let (time, message) = line.split_at_mut(space);
-            let time = std::str::from_utf8(time).ok().and_then(|time| time.parse::<i64>().ok());
-            let time = time.ok_or_else(|| self.broken("no time in front"))?;
-            let message: Message<'_> = simd_json::serde::from_slice(&mut message[1..])
-                .map_err(|error| self.broken(&format!("no message of Binance: {error}")))?;
-            let known = self.take(&message, out)?;
-            self.line = line;
-            if known {
-                return Ok(Some(time));
-            }
-            self.unknown += 1;
-        }
+    fn instruments_mut(&mut self) -> &mut [Instrument] {
+        &mut self.instruments
     }
 
-    fn inexact(&self) -> u64 {
-        self.inexact.get()
+    fn next(&mut self, out: &mut Vec<Item>) -> Result<Option<i64>, String> {
+        if self.lines.is_at_end()?
+            && let Some(later) = self.later.pop()
+        {
+            self.lines = Lines::open(&later)?;
+        }
+        let Some(line) = self.lines.read()? else { return Ok(None) };
+        let mut changes = Vec::new();
+        let taken = read(line).and_then(|(time, told)| self.take(told, &mut changes).map(|()| time));
+        let time = taken.map_err(|what| self.lines.broken(&what))?;
+        out.extend(changes.into_iter().map(|change| Item { due_ns: 0, instrument: 0, change }));
+        Ok(Some(time))
+    }
+
+    fn silent_after_ns(&self) -> Option<i64> {
+        Some(SILENT_AFTER_NS)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts { inexact: self.rounding.inexact(), skipped: self.skipped, time_back: 0 }
     }
 }

@@ -1,177 +1,245 @@
-//! Files in Databento's binary encoding: best quotes and prints; other kinds have no meaning here and are counted.
+//! Files in Databento's binary encoding: top of book, ten levels, prints.
 //!
-//! Prices are in 10^−9; an instrument's exponent is the largest that holds all of its prices. Quantities are integers.
+//! Times are those of the capture. Prints of an order-by-order file are told, its orders are counted and skipped, as
+//! is every other kind without meaning here. Files of several schemas of one instrument tell the same print once
+//! each: a folder should hold one schema.
 
-use crate::event::Item;
-use crate::replay::Recording;
-use dbn::decode::{DbnMetadata, DecodeRecordRef};
-use dbn::{BidAskPair, RecordRef, SType};
-use std::collections::BTreeMap;
-use std::path::Path;
+use crate::event::{Counts, Item};
+use crate::replay::book::Book;
+use crate::replay::decimal::{Decimal, Needs, Rounding};
+use crate::replay::{Recording, symbol};
+use dbn::decode::{DbnMetadata, DecodeRecordRef, DynReader};
+use dbn::{
+    BboMsg, BidAskPair, MboMsg, Mbp1Msg, Mbp10Msg, Record, RecordRef, SymbolIndex, TradeMsg, TsSymbolMap,
+};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 use wire::instrument::Instrument;
-use wire::tick::{Aggressor, Change, Quote, Trade};
+use wire::tick::{Aggressor, BookSide, Change, Quote, Trade};
+
+type Decoder = dbn::decode::DbnDecoder<DynReader<'static, BufReader<File>>>;
 
 /// One file.
-#[derive(Debug)]
-pub struct Dbn {
+pub struct Records {
+    path: PathBuf,
+    decoder: Decoder,
+    symbols: TsSymbolMap,
+    venue: String,
+    number: u64,
+    known: HashMap<String, u32>,
     instruments: Vec<Instrument>,
-    events: std::vec::IntoIter<(i64, u32, Change)>,
+    last: Vec<Quote>,
+    books: Vec<Book>,
+    rounding: Rounding,
     skipped: u64,
 }
 
-/// Most records of a file: these files are read whole.
-const RECORDS_MAX: usize = 10_000_000;
-
-/// Whether a file's name is that of such a file.
-#[must_use]
-pub fn is_one(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(".dbn.zst"))
-}
-
-/// Reads a file.
-///
-/// # Errors
-/// One line that names the file and the record.
-pub fn open(path: &Path) -> Result<Dbn, String> {
-    let named = |what: String| format!("{}: {what}", path.display());
-    let mut decoder =
-        dbn::decode::DbnDecoder::from_zstd_file(path).map_err(|error| named(error.to_string()))?;
-    let dataset = decoder.metadata().dataset.replace('.', "-");
-    let by_id = decoder.metadata().stype_out == SType::InstrumentId;
-    let names: BTreeMap<u32, String> = decoder
-        .metadata()
-        .mappings
-        .iter()
-        .flat_map(|mapping| {
-            mapping.intervals.iter().map(move |interval| (&interval.symbol, &mapping.raw_symbol))
-        })
-        .filter_map(|(id, symbol)| Some((id.parse().ok().filter(|_| by_id)?, symbol.clone())))
-        .collect();
-    let mut raw: Vec<(i64, u32, Change)> = Vec::new();
-    let (mut skipped, mut number) = (0, 0_u64);
-    loop {
-        number += 1;
-        match decoder.decode_record_ref() {
-            Ok(None) => break,
-            Ok(Some(record)) => match meaning(record) {
-                Some(change) if raw.len() < RECORDS_MAX => raw.push(change),
-                Some(_) => return Err(named(format!("more than {RECORDS_MAX} records"))),
-                None => skipped += 1,
-            },
-            Err(error) => return Err(named(format!("record {number}: {error}"))),
-        }
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records")
+            .field("path", &self.path)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
-    Ok(scaled(raw, &names, &dataset, skipped))
 }
 
-/// Brings prices to the exponents that hold them.
-fn scaled(
-    mut raw: Vec<(i64, u32, Change)>,
-    names: &BTreeMap<u32, String>,
-    dataset: &str,
-    skipped: u64,
-) -> Dbn {
-    raw.sort_by_key(|(time, ..)| *time);
-    let mut exponents: BTreeMap<u32, i8> = BTreeMap::new();
-    for (_, id, change) in &raw {
-        let exponent = exponents.entry(*id).or_insert(0);
-        for price in prices(change) {
-            while *exponent > -9 && price % 10_i64.pow(u32::from((9 + *exponent).unsigned_abs())) != 0 {
-                *exponent -= 1;
+/// What a record says here; numbers are 10^−9.
+#[derive(Debug, Default)]
+struct Told {
+    trade: Option<(i64, u32, Aggressor)>,
+    levels: Vec<BidAskPair>,
+    /// The levels are those before the print.
+    before: bool,
+}
+
+const ABSENT: i64 = dbn::UNDEF_PRICE;
+
+fn told(record: RecordRef<'_>) -> Option<Told> {
+    let trade = |action: u8, side: u8, price: i64, size: u32| {
+        let aggressor = match side {
+            b'B' => Aggressor::Buy,
+            b'A' => Aggressor::Sell,
+            _ => Aggressor::None,
+        };
+        (action == b'T' && price != ABSENT && size > 0).then_some((price, size, aggressor))
+    };
+    if let Some(m) = record.get::<Mbp1Msg>() {
+        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
+        let before = trade.is_some() && m.hd.rtype == dbn::rtype::MBP_1;
+        return Some(Told { trade, levels: m.levels.to_vec(), before });
+    }
+    if let Some(m) = record.get::<Mbp10Msg>() {
+        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
+        return Some(Told { trade, levels: m.levels.to_vec(), before: false });
+    }
+    if let Some(m) = record.get::<BboMsg>() {
+        return Some(Told { levels: m.levels.to_vec(), ..Told::default() });
+    }
+    if let Some(m) = record.get::<TradeMsg>() {
+        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
+        return trade.is_some().then(|| Told { trade, ..Told::default() });
+    }
+    if let Some(m) = record.get::<MboMsg>() {
+        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
+        return trade.is_some().then(|| Told { trade, ..Told::default() });
+    }
+    None
+}
+
+const fn nano(price: i64) -> Decimal {
+    Decimal::new(price, -9)
+}
+
+fn decoder(path: &Path) -> Result<Decoder, String> {
+    let named = |error: dbn::Error| format!("{}: {error}", path.display());
+    let reader = DynReader::from_file(path).map_err(named)?;
+    Decoder::new(reader).map_err(named)
+}
+
+impl Records {
+    /// Opens a file and looks which instruments and prices it holds.
+    ///
+    /// # Errors
+    /// One line that names file and record.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let mut scan = decoder(path)?;
+        let metadata = scan.metadata();
+        let venue = metadata.dataset.split('.').next().unwrap_or("DBN").to_owned();
+        let symbols = metadata.symbol_map().map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut records = Self {
+            path: path.to_owned(),
+            decoder: decoder(path)?,
+            symbols,
+            venue,
+            number: 0,
+            known: HashMap::new(),
+            instruments: Vec::new(),
+            last: Vec::new(),
+            books: Vec::new(),
+            rounding: Rounding::default(),
+            skipped: 0,
+        };
+        let mut needs: Vec<Needs> = Vec::new();
+        let mut number = 0;
+        loop {
+            number += 1;
+            let broken = |error: dbn::Error| format!("{}:{number}: {error}", path.display());
+            let Some(record) = scan.decode_record_ref().map_err(broken)? else { break };
+            let name = name_of(&records.symbols, record);
+            let Some(told) = told(record) else { continue };
+            let at = records.place(&name) as usize;
+            needs.resize(records.instruments.len(), Needs::default());
+            let levels = told.levels.iter().flat_map(|level| [level.bid_px, level.ask_px]);
+            let prices = levels.chain(told.trade.map(|trade| trade.0)).filter(|price| *price != ABSENT);
+            prices.for_each(|price| needs[at].see(nano(price)));
+        }
+        for (instrument, needs) in records.instruments.iter_mut().zip(needs) {
+            instrument.price_exponent = needs.exponent();
+        }
+        Ok(records)
+    }
+
+    /// An instrument's index; it is made where it is new.
+    fn place(&mut self, name: &str) -> u32 {
+        if let Some(at) = self.known.get(name) {
+            return *at;
+        }
+        let at = u32::try_from(self.instruments.len()).unwrap_or(u32::MAX);
+        self.known.insert(name.to_owned(), at);
+        self.instruments.push(Instrument {
+            symbol: symbol(name, &self.venue),
+            price_exponent: 0,
+            qty_exponent: 0,
+            tick_size: 1,
+            lot_size: 1,
+            has_aggressor: true,
+            has_size: true,
+        });
+        self.last.push(Quote::default());
+        self.books.push(Book::default());
+        at
+    }
+
+    fn changes(&mut self, at: usize, told: &Told) -> Result<Vec<Change>, String> {
+        let this = &self.instruments[at];
+        let mut changes = Vec::new();
+        if let [best, rest @ ..] = &told.levels[..] {
+            let quote = &mut self.last[at];
+            (quote.bid_size, quote.ask_size) = (i64::from(best.bid_sz), i64::from(best.ask_sz));
+            for (price, size, from) in [
+                (&mut quote.bid, &mut quote.bid_size, best.bid_px),
+                (&mut quote.ask, &mut quote.ask_size, best.ask_px),
+            ] {
+                if from == ABSENT {
+                    *size = 0;
+                } else {
+                    *price = self.rounding.price(this, nano(from))?;
+                }
             }
-        }
-    }
-    let ids: Vec<u32> = exponents.keys().copied().collect();
-    let instrument = |(id, exponent): (&u32, &i8)| Instrument {
-        symbol: match names.get(id) {
-            Some(name) if wire::instrument::valid_symbol(&format!("{name}.{dataset}")) => {
-                format!("{name}.{dataset}")
+            if !rest.is_empty() {
+                let book = &mut self.books[at];
+                book.clear();
+                for level in &told.levels {
+                    for (side, price, size) in [
+                        (BookSide::Bid, level.bid_px, level.bid_sz),
+                        (BookSide::Ask, level.ask_px, level.ask_sz),
+                    ] {
+                        if price != ABSENT {
+                            book.set(side, self.rounding.price(this, nano(price))?, i64::from(size));
+                        }
+                    }
+                }
+                book.changes(&mut changes);
             }
-            _ => format!("{id}.{dataset}"),
-        },
-        price_exponent: *exponent,
-        qty_exponent: 0,
-        tick_size: 1,
-        lot_size: 1,
-        has_aggressor: true,
-        has_size: true,
-    };
-    let instruments = exponents.iter().map(instrument).collect();
-    for (_, id, change) in &mut raw {
-        let divisor = 10_i64.pow(u32::from((9 + exponents[id]).unsigned_abs()));
-        match change {
-            Change::Quote(quote) => (quote.bid, quote.ask) = (quote.bid / divisor, quote.ask / divisor),
-            Change::Trade(trade) => trade.price /= divisor,
-            Change::Level(_) | Change::Status(_) => {}
+            changes.push(Change::Quote(self.last[at]));
         }
-        *id = u32::try_from(ids.binary_search(id).unwrap_or(0)).unwrap_or(0);
-    }
-    Dbn { instruments, events: raw.into_iter(), skipped }
-}
-
-fn prices(change: &Change) -> impl Iterator<Item = i64> {
-    let prices = match change {
-        Change::Quote(quote) => [quote.bid, quote.ask],
-        Change::Trade(trade) => [trade.price, 0],
-        Change::Level(_) | Change::Status(_) => [0, 0],
-    };
-    prices.into_iter()
-}
-
-fn meaning(record: RecordRef<'_>) -> Option<(i64, u32, Change)> {
-    let time = |ts: u64| i64::try_from(ts).ok();
-    if let Some(message) = record.get::<dbn::Mbp1Msg>() {
-        let change = Change::Quote(quote(&message.levels[0]));
-        return Some((time(message.ts_recv)?, message.hd.instrument_id, change));
-    }
-    if let Some(message) = record.get::<dbn::Mbp10Msg>() {
-        let change = Change::Quote(quote(&message.levels[0]));
-        return Some((time(message.ts_recv)?, message.hd.instrument_id, change));
-    }
-    if let Some(message) = record.get::<dbn::Bbo1SMsg>() {
-        let change = Change::Quote(quote(&message.levels[0]));
-        return Some((time(message.ts_recv)?, message.hd.instrument_id, change));
-    }
-    let message = record.get::<dbn::TradeMsg>()?;
-    let aggressor = match u8::try_from(message.side) {
-        Ok(b'B') => Aggressor::Buy,
-        Ok(b'A') => Aggressor::Sell,
-        _ => Aggressor::None,
-    };
-    let (price, qty, trade_id) = (message.price, i64::from(message.size), u64::from(message.sequence));
-    let change = Change::Trade(Trade { price, qty, trade_id, aggressor });
-    Some((time(message.ts_recv)?, message.hd.instrument_id, change))
-}
-
-/// An undefined price is an absent side.
-fn quote(level: &BidAskPair) -> Quote {
-    let side =
-        |price: i64, size: u32| if price == dbn::UNDEF_PRICE { (0, 0) } else { (price, i64::from(size)) };
-    let ((bid, bid_size), (ask, ask_size)) =
-        (side(level.bid_px, level.bid_sz), side(level.ask_px, level.ask_sz));
-    Quote { bid, ask, bid_size, ask_size }
-}
-
-impl Dbn {
-    /// Records of kinds that have no meaning here.
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+        if let Some((price, size, aggressor)) = told.trade {
+            let price = self.rounding.price(this, nano(price))?;
+            let trade = Change::Trade(Trade { price, qty: i64::from(size), trade_id: 0, aggressor });
+            // A print never comes after the quote that it made.
+            changes.insert(if told.before { changes.len() } else { 0 }, trade);
+        }
+        Ok(changes)
     }
 }
 
-impl Recording for Dbn {
+fn name_of(symbols: &TsSymbolMap, record: RecordRef<'_>) -> String {
+    let number = record.header().instrument_id;
+    symbols.get_for_rec(&record).map_or_else(|| number.to_string(), Clone::clone)
+}
+
+impl Recording for Records {
     fn instruments(&self) -> &[Instrument] {
         &self.instruments
     }
 
+    fn instruments_mut(&mut self) -> &mut [Instrument] {
+        &mut self.instruments
+    }
+
     fn next(&mut self, out: &mut Vec<Item>) -> Result<Option<i64>, String> {
-        let Some((time, instrument, change)) = self.events.next() else { return Ok(None) };
-        out.push(Item { due_ns: 0, instrument, change });
+        self.number += 1;
+        let number = self.number;
+        let broken = |error: &dyn std::fmt::Display| format!("{}:{number}: {error}", self.path.display());
+        let Some(record) = self.decoder.decode_record_ref().map_err(|error| broken(&error))? else {
+            return Ok(None);
+        };
+        let time = i64::try_from(record.raw_index_ts()).map_err(|_| broken(&"no time"))?;
+        let (name, told) = (name_of(&self.symbols, record), told(record));
+        let Some(told) = told else {
+            self.skipped += 1;
+            return Ok(Some(time));
+        };
+        let instrument = self.place(&name);
+        let changes = self.changes(instrument as usize, &told);
+        let changes = changes.map_err(|error| format!("{}:{number}: {error}", self.path.display()))?;
+        out.extend(changes.into_iter().map(|change| Item { due_ns: 0, instrument, change }));
         Ok(Some(time))
     }
 
-    fn inexact(&self) -> u64 {
-        0
+    fn counts(&self) -> Counts {
+        Counts { inexact: self.rounding.inexact(), skipped: self.skipped, time_back: 0 }
     }
 }

@@ -62,7 +62,7 @@ impl Alias {
 /// Builds `count` instruments.
 pub(super) fn build(count: u32, random: &mut Random) -> (Vec<Instrument>, Vec<Traits>, Alias) {
     let (mut instruments, mut traits, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for number in 0..count as usize {
+    for number in 0..usize::try_from(count).unwrap_or(0) {
         let (symbol, base, step, scale, price_exponent, qty_exponent) = match FITTED.get(number) {
             Some((name, base, step, scale, price, qty)) => {
                 ((*name).to_owned(), *base, *step, *scale, *price, *qty)
@@ -80,7 +80,8 @@ pub(super) fn build(count: u32, random: &mut Random) -> (Vec<Instrument>, Vec<Tr
             has_size: true,
         });
         traits.push(Traits { base, step, scale, beta });
-        weights.push(if count <= 6 { WEIGHTS[number] } else { 1_000_000 / (number as u64 + 5) });
+        let listed = WEIGHTS.get(number).filter(|_| count <= 6);
+        weights.push(listed.copied().unwrap_or(1_000_000 / (number as u64 + 5)));
     }
     let alias = Alias::new(&weights);
     (instruments, traits, alias)
