@@ -47,9 +47,12 @@ struct Load {
     inbox: String,
     run: i64,
     next: u64,
-    /// Intended send time of what has no answer yet.
-    sent_us: HashMap<u64, i64>,
+    /// Intended and real send time of what has no answer yet.
+    sent_us: HashMap<u64, (i64, i64)>,
+    /// Since the intended time; the open loop's timer of 1 ms is in it.
     latency_us: Histogram<u64>,
+    /// Since the real send.
+    since_send_us: Histogram<u64>,
     outcomes: HashMap<String, u64>,
 }
 
@@ -61,16 +64,17 @@ impl Load {
         let act: Act = support::client::limit(&format!("{}-{number}", self.run), side, "1", "100");
         let mut bytes = Vec::with_capacity(96);
         support::client::request(&account, act).encode(&mut bytes);
-        self.sent_us.insert(number, intended_us);
+        self.sent_us.insert(number, (intended_us, self.clock.now_us()));
         let reply_to = format!("{}.{number}", self.inbox);
         self.client.publish_with_reply(subject::order(0), reply_to, bytes.into()).await.unwrap();
     }
 
     fn received(&mut self, message: &async_nats::Message) {
         let number: u64 = message.subject.rsplit('.').next().unwrap().parse().unwrap();
-        let Some(sent_us) = self.sent_us.remove(&number) else { return };
-        let taken = (self.clock.now_us() - sent_us).unsigned_abs();
-        self.latency_us.record(taken.max(1)).unwrap();
+        let Some((intended_us, sent_us)) = self.sent_us.remove(&number) else { return };
+        let since = |start_us: i64| (self.clock.now_us() - start_us).unsigned_abs().max(1);
+        self.latency_us.record(since(intended_us)).unwrap();
+        self.since_send_us.record(since(sent_us)).unwrap();
         let outcome = match OrderReply::decode(&message.payload) {
             Ok(OrderReply::Decided { outcome: Outcome::Stored, .. }) => "stored".to_owned(),
             Ok(OrderReply::Decided { report, .. }) => format!("{:?}", report.reason),
@@ -98,6 +102,7 @@ async fn main() {
         next: 0,
         sent_us: HashMap::new(),
         latency_us: Histogram::new(3).unwrap(),
+        since_send_us: Histogram::new(3).unwrap(),
         outcomes: HashMap::new(),
     };
     let start_us = clock.now_us();
@@ -143,15 +148,16 @@ async fn open(load: &mut Load, answers: &mut async_nats::Subscriber, rate: u64, 
 
 #[expect(clippy::print_stdout, reason = "the result")]
 fn report(load: &Load, seconds: u64) {
-    let at = |quantile: u32| load.latency_us.value_at_quantile(f64::from(quantile) / 1_000.0);
+    let quantiles = |times: &Histogram<u64>| {
+        let at = |quantile| times.value_at_quantile(quantile);
+        format!("p50 {} p99 {} p99.9 {} max {}", at(0.5), at(0.99), at(0.999), times.max())
+    };
     println!(
-        "{} answers, {}/s; latency us p50 {} p99 {} p99.9 {} max {}; unanswered {}; {:?}",
+        "{} answers, {}/s; us since intended {}; since sent {}; unanswered {}; {:?}",
         load.latency_us.len(),
         load.latency_us.len() / seconds,
-        at(500),
-        at(990),
-        at(999),
-        load.latency_us.max(),
+        quantiles(&load.latency_us),
+        quantiles(&load.since_send_us),
         load.sent_us.len(),
         load.outcomes
     );

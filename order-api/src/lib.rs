@@ -20,6 +20,7 @@ mod http;
 pub mod log;
 pub mod market;
 pub mod metrics;
+mod mutants;
 pub mod order;
 pub mod risk;
 pub mod service;

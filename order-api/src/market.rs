@@ -4,6 +4,7 @@
 //! Nothing of it is in the log: decisions are, so that a fold needs no quotes. Displayed size that was taken stays taken
 //! until the feed shows another price or size on that side; a restart forgets what was taken.
 
+use crate::mutants::broken;
 use crate::state::BuildFast;
 use std::collections::HashMap;
 use wire::SHARDS_MAX;
@@ -325,6 +326,9 @@ impl Market {
 
     /// An order of `side` took `qty` of what is displayed to it.
     pub fn take(&mut self, row: usize, side: Side, qty: i64) {
+        if broken("taken_size_stays_taken") {
+            return;
+        }
         let row = &mut self.table.rows[row];
         match side {
             Side::Buy => row.taken_ask += qty,

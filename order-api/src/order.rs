@@ -11,6 +11,7 @@
 //!
 //! Filled, Cancelled and Rejected are final: the row is gone, so that no transition can be asked of it.
 
+use crate::mutants::broken;
 use wire::MANTISSA_MAX;
 use wire::order::{ClOrdId, ExecType, ExecutionReport, OrdStatus, OrderId, Terms};
 
@@ -121,7 +122,7 @@ impl Order {
     /// Whether a replace to these keeps the order's place in time.
     #[must_use]
     pub fn keeps_priority(&self, qty: i64, price: Option<i64>) -> bool {
-        price == self.terms.price && qty <= self.terms.qty
+        broken("replace_loses_place") || (price == self.terms.price && qty <= self.terms.qty)
     }
 
     /// What a report says of this order as it is now; account, sequence and time are the caller's.

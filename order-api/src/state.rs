@@ -15,6 +15,7 @@ pub(crate) use fast::BuildFast;
 pub use index::Place;
 
 use crate::book::Book;
+use crate::mutants::broken;
 use crate::order::{Forbidden, Order};
 use index::{Ids, Key};
 use std::collections::{BTreeSet, HashMap};
@@ -380,7 +381,9 @@ impl State {
     fn close(&mut self, order: &Order, block: u64) {
         let account = self.accounts[order.account as usize].id;
         self.set_order(order.number, None);
-        self.set_id(&account, &order.cl_ord_id, Place::Block(block));
+        if !broken("closed_order_frees_no_id") {
+            self.set_id(&account, &order.cl_ord_id, Place::Block(block));
+        }
     }
 
     fn open_order(&self, report: &ExecutionReport) -> Result<Order, FoldError> {
@@ -427,7 +430,9 @@ impl State {
 
     fn set_order(&mut self, number: u64, order: Option<Order>) {
         let before = self.put_order(number, order);
-        self.journal.push(Undo::Order(number, before));
+        if !broken("undo_covers_orders") {
+            self.journal.push(Undo::Order(number, before));
+        }
     }
 
     /// Writes a row and what derives from it: the book and the account's open orders.
@@ -454,7 +459,9 @@ impl State {
     fn set_id(&mut self, account: &AccountId, id: &ClOrdId, place: Place) -> Option<Place> {
         let key = Key::new(account, id);
         let before = self.ids.put(key, Some(place));
-        self.journal.push(Undo::Id(key, before));
+        if !broken("undo_covers_ids") {
+            self.journal.push(Undo::Id(key, before));
+        }
         before
     }
 

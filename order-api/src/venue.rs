@@ -6,6 +6,7 @@
 
 use crate::book::Book;
 use crate::market::Displayed;
+use crate::mutants::broken;
 use wire::block::STEP_EFFECTS_MAX;
 use wire::order::Side;
 
@@ -69,10 +70,11 @@ pub struct Incoming {
 
 impl Incoming {
     fn reaches(&self, price: i64) -> bool {
-        self.limit.is_none_or(|limit| match self.side {
-            Side::Buy => price <= limit,
-            Side::Sell => price >= limit,
-        })
+        broken("limit_is_kept")
+            || self.limit.is_none_or(|limit| match self.side {
+                Side::Buy => price <= limit,
+                Side::Sell => price >= limit,
+            })
     }
 
     /// Whether `a` is a price that trades before or with `b`.
@@ -101,8 +103,12 @@ pub fn plan(
     let mut plan = Plan { fills: Vec::new(), qty: 0, stop: Stop::Filled };
     while plan.qty < incoming.qty {
         let best = resting.peek().copied();
-        let quote_first =
-            quote.is_some_and(|q| best.is_none_or(|(price, _)| incoming.at_least_as_good(q.price, price)));
+        let quote_first = quote.is_some_and(|q| {
+            best.is_none_or(|(price, _)| {
+                let equal = q.price == price && broken("quote_before_orders");
+                incoming.at_least_as_good(q.price, price) && !equal
+            })
+        });
         let (price, number) = match (quote, best) {
             (Some(quote), _) if quote_first => (quote.price, None),
             (_, Some((price, number))) => (price, Some(number)),
@@ -123,7 +129,7 @@ pub fn plan(
             Some(number) => {
                 resting.next();
                 let (open, same_account) = maker(number);
-                if same_account {
+                if same_account && !broken("no_self_trade") {
                     return Plan { stop: Stop::SelfTrade, ..plan };
                 }
                 Fill { maker: Maker::Order(number), price, qty: left.min(open) }

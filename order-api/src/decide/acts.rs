@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::market::{Displayed, View};
+use crate::mutants::broken;
 use crate::order::Order;
 use crate::risk;
 use crate::state::{Account, FoldError, Place};
@@ -57,7 +58,8 @@ impl Core {
             ..base
         };
         self.emit(Effect::OrderAccepted { report, priority })?;
-        if terms.tif == TimeInForce::Fok && plan.qty < terms.qty {
+        let whole = plan.qty == terms.qty || broken("fok_whole_or_nothing");
+        if terms.tif == TimeInForce::Fok && !whole {
             return self.cancel_rest(number, None, Reason::FokUnfilled, now_us);
         }
         self.trade(number, &plan, view.as_ref(), now_us)?;

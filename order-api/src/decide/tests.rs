@@ -277,6 +277,17 @@ fn random_histories_agree_with_the_oracle_and_with_their_fold() {
 }
 
 #[test]
+fn each_rule_broken_on_purpose_is_noticed() {
+    use crate::mutants::{BROKEN, RULES};
+    for rule in RULES {
+        BROKEN.set(Some(rule));
+        let noticed = (0..300).any(|seed| std::panic::catch_unwind(|| history(seed)).is_err());
+        BROKEN.set(None);
+        assert!(noticed, "{rule}");
+    }
+}
+
+#[test]
 fn a_fill_or_kill_order_is_whole_or_nothing() {
     let mut world = World::start();
     world.told("A", new("s-1", Side::Sell, 5, Some(1_000), TimeInForce::Gtc));

@@ -11,6 +11,7 @@ struct Resting {
     side: Side,
     price: i64,
     priority: u64,
+    qty: i64,
     leaves: i64,
 }
 
@@ -123,7 +124,15 @@ impl Naive {
             Some(Effect::Replaced { report, priority }) => {
                 let number = report.order_id.number;
                 let old = self.resting.iter().find(|r| r.number == number).unwrap();
-                (report, old.priority != *priority)
+                let terms = report.terms.unwrap();
+                let keeps = terms.price == Some(old.price) && terms.qty <= old.qty;
+                let last = self.resting.iter().map(|r| r.priority).max().unwrap();
+                if keeps {
+                    assert_eq!(*priority, old.priority, "seed {seed}: the place is kept");
+                } else {
+                    assert!(*priority > last, "seed {seed}: the place is lost");
+                }
+                (report, !keeps)
             }
             _ => {
                 assert_eq!(Expected::of(effects), Expected(Vec::new()), "seed {seed}");
@@ -194,6 +203,7 @@ impl Naive {
                         side: terms.side,
                         price: terms.price.unwrap_or(0),
                         priority: *priority,
+                        qty: terms.qty,
                         leaves: report.leaves_qty,
                     });
                     self.resting.sort_by_key(|r| Reverse(r.number));
