@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn tracing_start() {
-    let filter = EnvFilter::new("info,async_nats=warn");
+    let filter = EnvFilter::new("warn,order_api=info");
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).with_ansi(false).init();
 }
 
