@@ -156,7 +156,9 @@ impl Table {
             if !broken("snapshot_loss_uncounted") {
                 quote.lost += from.ver.get().saturating_sub(quote.ver);
             }
-            trade.lost += from.tc.get().saturating_sub(trade.tc);
+            if !broken("snapshot_loss_uncounted") {
+                trade.lost += from.tc.get().saturating_sub(trade.tc);
+            }
         }
         quote.ver = from.ver.get();
         quote.quote = Quote {
@@ -244,9 +246,7 @@ impl Row {
     #[inline]
     fn quote_event(&mut self, event: &Event, received: Received) {
         let quote = &mut self.image.quote;
-        if !broken("event_loss_uncounted") {
-            quote.lost += event.number.saturating_sub(quote.ver + 1);
-        }
+        quote.lost += event.number.saturating_sub(quote.ver + 1);
         quote.ver = event.number;
         (quote.ts_event, quote.ts_recv) = (event.ts_event, received.ns());
     }

@@ -3,7 +3,6 @@
 
 /// Names of all rules that can be broken.
 pub const NAMES: &[&str] = &[
-    "event_loss_uncounted",
     "snapshot_loss_uncounted",
     "epoch_keeps_totals",
     "epoch_keeps_ring",

@@ -51,13 +51,25 @@ pub(crate) struct Client {
     pub(crate) wants_repair: bool,
     /// The next market-data message is lost on its way.
     pub(crate) lose_next: bool,
+    /// A message was lost on its way, and the client has not noticed yet.
+    lost: bool,
     pub(crate) digest: u64,
 }
 
 impl Client {
     pub(crate) fn new(form: Form, wire: Wire, session: u32) -> Self {
         let view = View::new(form);
-        Self { wire, form, view, session, keeps_up: true, wants_repair: false, lose_next: false, digest: 0 }
+        Self {
+            wire,
+            form,
+            view,
+            session,
+            keeps_up: true,
+            wants_repair: false,
+            lose_next: false,
+            lost: false,
+            digest: 0,
+        }
     }
 
     /// Reads all whole frames that have come.
@@ -72,7 +84,9 @@ impl Client {
                 || payload.starts_with(b"{\"op\":\"quotes\"")
                 || payload.starts_with(b"{\"op\":\"trade");
             match opcode {
-                1 | 2 if is_data && std::mem::take(&mut self.lose_next) => self.keeps_up = false,
+                1 | 2 if is_data && std::mem::take(&mut self.lose_next) => {
+                    (self.keeps_up, self.lost) = (false, true);
+                }
                 1 | 2 if is_data => self.data(&payload, truth),
                 1 => self.control(&payload),
                 other => panic!("opcode {other}"),
@@ -112,7 +126,7 @@ impl Client {
             }
             "heartbeat" => {
                 let lost = self.view.heartbeat(number("t_us"), narrow(number("last_frame")));
-                self.wants_repair |= lost;
+                self.gap(lost);
             }
             other => panic!("{other}"),
         }
@@ -121,7 +135,7 @@ impl Client {
     fn data(&mut self, payload: &[u8], truth: &Truth<'_>) {
         let mut updates = Vec::new();
         let received = self.view.message(payload, &mut |update| updates.push(update)).unwrap();
-        self.wants_repair |= received.gap;
+        self.gap(received.gap);
         for update in updates {
             match update {
                 Update::Quote { id, .. } => self.check_quote(id, truth),
@@ -144,6 +158,12 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// A gap is seen exactly when a message was lost.
+    fn gap(&mut self, gap: bool) {
+        assert_eq!(gap, self.lost, "a gap without a loss, or a loss without a gap");
+        self.wants_repair |= std::mem::take(&mut self.lost);
     }
 
     fn history<'a>(&self, id: u32, epoch: Option<u64>, truth: &Truth<'a>) -> Option<&'a History> {

@@ -7,7 +7,7 @@ use wire::instrument::{Definitions, Instrument};
 use wire::tick::{Aggressor, Change, Event, Quote, Status, Trade};
 
 pub(crate) const SHARDS: u16 = 2;
-pub(crate) const PER_SHARD: usize = 3;
+pub(crate) const PER_SHARD: usize = 8;
 
 /// Everything that was ever published of one symbol in one epoch.
 #[derive(Default, Clone)]
