@@ -1,4 +1,5 @@
 //! The simulated market: determinism, pace, and a book that agrees with its quotes.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use feed_sim::event::{Item, Source};
 use feed_sim::simulate::{Options, Simulator};

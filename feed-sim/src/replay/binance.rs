@@ -38,11 +38,17 @@ pub struct Capture {
     book: Book,
     /// Update id of the snapshot that the book began with.
     image: Option<u64>,
+    /// Updates before the snapshot, which may be newer than it.
+    early: Vec<(Option<u64>, Levels)>,
     rounding: Rounding,
     skipped: u64,
 }
 
 type Level<'a> = (&'a str, &'a str);
+type Levels = Vec<(BookSide, Decimal, Decimal)>;
+
+/// Most updates that are kept while a snapshot is awaited; a file that goes on from another has none.
+const EARLY_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 struct Message<'a> {
@@ -89,7 +95,7 @@ enum Side<'a> {
 enum Told {
     Quote([Decimal; 4]),
     Trade { price: Decimal, qty: Decimal, trade_id: u64, aggressor: Aggressor },
-    Levels { image: bool, update: Option<u64>, levels: Vec<(BookSide, Decimal, Decimal)> },
+    Levels { image: bool, update: Option<u64>, levels: Levels },
     Unknown,
 }
 
@@ -97,7 +103,7 @@ fn number(text: Option<&str>) -> Result<Decimal, String> {
     Decimal::parse(text.ok_or("a price or a quantity is missing")?)
 }
 
-fn levels(bids: &[Level<'_>], asks: &[Level<'_>]) -> Result<Vec<(BookSide, Decimal, Decimal)>, String> {
+fn levels(bids: &[Level<'_>], asks: &[Level<'_>]) -> Result<Levels, String> {
     let bids = bids.iter().map(|level| (BookSide::Bid, level));
     let asks = asks.iter().map(|level| (BookSide::Ask, level));
     let read = |(side, (price, qty)): (BookSide, &Level<'_>)| {
@@ -230,6 +236,7 @@ impl Capture {
             instruments: [instrument],
             book: Book::default(),
             image: None,
+            early: Vec::new(),
             rounding: Rounding::default(),
             skipped: 0,
         })
@@ -249,13 +256,18 @@ impl Capture {
                 out.push(Change::Trade(Trade { price, qty, trade_id, aggressor }));
             }
             Told::Levels { image, update, levels } => {
+                if !image && self.image.is_some() && update <= self.image {
+                    return Ok(());
+                }
+                let mut updates = vec![(update, levels)];
                 if image {
                     self.book.clear();
                     self.image = update;
-                } else if update <= self.image {
-                    return Ok(());
+                    updates.extend(self.early.drain(..).filter(|(early, _)| *early > update));
+                } else if self.image.is_none() && self.early.len() < EARLY_MAX {
+                    self.early.extend(updates.iter().cloned());
                 }
-                for (side, price, qty) in levels {
+                for (side, price, qty) in updates.into_iter().flat_map(|(_, levels)| levels) {
                     self.book.set(side, rounding.price(this, price)?, rounding.qty(this, qty)?);
                 }
                 self.book.changes(out);
