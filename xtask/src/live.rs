@@ -72,6 +72,9 @@ impl Live {
         let seconds = at.duration_since(then).as_secs_f64().max(0.001);
         let level = |name: &str| sums.get(name).copied();
         let rate = |name: &str| Some((level(name)? - old.get(name).copied().unwrap_or(0.0)) / seconds);
+        if level("gw_clients") == Some(0.0) {
+            return Some("no client yet: shards that nobody wants are not read".to_owned());
+        }
         let mut parts = Vec::new();
         let mut add = |value: Option<f64>, digits: usize, unit: &str| {
             if let Some(value) = value {

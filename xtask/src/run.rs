@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::child::Service;
-use crate::live::Live;
+use crate::live::{Live, get};
 use crate::nats::{self, NatsServer};
 use crate::sys::{Outcome, StopFlag, failed, now, pause, refused, root};
 use crate::tools;
@@ -200,7 +200,25 @@ fn start(
     let mut gateway = Service::start("gateway", command, folder)?;
     let ready = gateway.wait_ready(READY_WAIT, stop)?;
     let http = ready.get("http").cloned().unwrap_or_else(|| format!("127.0.0.1:{}", args.port));
-    Ok(Stack { gateway, order_api, feed, nats, http, orders_http: orders.get("http").cloned(), url })
+    let mut stack =
+        Stack { gateway, order_api, feed, nats, http, orders_http: orders.get("http").cloned(), url };
+    wait_whole(&mut stack, stop)?;
+    Ok(stack)
+}
+
+/// Waits until the gateway knows the instruments: before that a pattern matches nothing.
+fn wait_whole(stack: &mut Stack, stop: &StopFlag) -> Outcome<()> {
+    let until = now() + READY_WAIT;
+    while get(&stack.http, "/readyz").is_none() {
+        if let Some(message) = stack.dead() {
+            return Err(failed(message));
+        }
+        if stop.is_set() || now() > until {
+            return Err(failed("the gateway is not ready: see its log and /readyz"));
+        }
+        pause(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn feed_command(args: &RunArgs, url: &str) -> Command {

@@ -93,6 +93,7 @@ interface Pending {
 
 const ORDER_WAIT_MS = 6_000;
 const REPAIR_EVERY_MS = 1_000;
+const PATTERN_AGAIN_MS = 1_000;
 const BACKOFF_MS = { first: 250, most: 8_000 } as const;
 
 export class Client {
@@ -283,7 +284,7 @@ export class Client {
       groups.set(key, group);
     }
     for (const { channel, intervalMs, names } of groups.values()) {
-      this.request({ op: 'subscribe', channel, symbols: names, interval_ms: intervalMs }).catch(() => undefined);
+      this.ask(channel, names, intervalMs).catch(() => undefined);
     }
     if (welcome.account !== null) {
       this.rows = [];
@@ -384,7 +385,21 @@ export class Client {
   /** Subscribes now and after every reconnect. Settles when the last part of the answer is here. */
   subscribe(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
     for (const name of symbols) this.wanted.set(`${channel} ${name}`, { channel, name, intervalMs });
-    return this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs });
+    return this.ask(channel, symbols, intervalMs);
+  }
+
+  /** A gateway that has just started knows no symbol yet: a wanted pattern is asked for again until it matches. */
+  private async ask(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
+    const socket = this.socket;
+    const outcome = await this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs });
+    const early = outcome.rejected.filter(({ symbol, code }) => code === 'unknown_symbol' && symbol.includes('*'));
+    if (early.length > 0) {
+      setTimeout(() => {
+        const still = early.map(({ symbol }) => symbol).filter((symbol) => this.wanted.has(`${channel} ${symbol}`));
+        if (this.socket === socket && still.length > 0) this.ask(channel, still, intervalMs).catch(() => undefined);
+      }, PATTERN_AGAIN_MS);
+    }
+    return outcome;
   }
 
   unsubscribe(channel: Channel, symbols: string[]): Promise<Outcome> {

@@ -105,3 +105,18 @@ test('a close that says do not come back is final', () => {
   open().onclose({ code: 4409, reason: 'taken_over' });
   assert.equal(client.link, 'closed');
 });
+
+test('a pattern that matches nothing yet is asked for again', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { client, open, say } = connected();
+  const socket = open();
+  const asked = client.subscribe('quote', ['*'], 50);
+  const { id } = socket.sent.at(-1);
+  const rejected = [{ symbol: '*', code: 'unknown_symbol', number: 1101 }];
+  say({ op: 'subscribed', id, channel: 'quote', slot: 0, interval_ms: 50, phase_us: 0, symbols: [], rejected, more: false });
+  await asked;
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(socket.sent.slice(-1).map((message) => [message.op, message.symbols]), [['subscribe', ['*']]]);
+  assert.notEqual(socket.sent.at(-1).id, id);
+  client.close();
+});
