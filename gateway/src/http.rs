@@ -11,7 +11,7 @@ use bytes::Bytes;
 use echo::Echo;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -199,15 +199,13 @@ fn answer<S: Site>(
         Ok(agreed) => agreed,
         Err((status, text)) => return plain(status, text),
     };
-    let Ok((response, _unused)) = fastwebsockets::upgrade::upgrade(&mut request) else {
-        return plain(StatusCode::BAD_REQUEST, "no valid WebSocket handshake");
-    };
-    upgraded.set(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form) }));
-    let mut response = response.map(|_| Full::default());
-    if let Some(name) = subprotocol {
-        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+    match handshake::accept(&mut request, subprotocol) {
+        Ok(response) => {
+            upgraded.set(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form) }));
+            response
+        }
+        Err((status, text)) => plain(status, text),
     }
-    response
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -1,11 +1,14 @@
 //! Whether a request may become a socket, and in which form. Pure over the request's head.
 
-use fastwebsockets::upgrade::is_upgrade_request;
+use bytes::Bytes;
+use fastwebsockets::upgrade::{is_upgrade_request, upgrade};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use hyper::{Method, Request, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use wire::frame::Form;
 
 /// Why a request becomes no socket.
@@ -43,11 +46,28 @@ pub fn check<B>(request: &Request<B>) -> Result<(Form, Option<&'static str>), Re
         return Err((StatusCode::FORBIDDEN, "this origin is not allowed"));
     }
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
-    let key = keys.next().map(hyper::header::HeaderValue::as_bytes).unwrap_or_default();
+    let key = keys.next().map(HeaderValue::as_bytes).unwrap_or_default();
     if keys.next().is_some() || !is_key(key) || !is_upgrade_request(request) {
         return Err((StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64"));
     }
     form(headers)
+}
+
+/// The answer that turns a checked request into a socket.
+///
+/// # Errors
+/// The HTTP status and one line of text.
+pub fn accept(
+    request: &mut Request<Incoming>,
+    subprotocol: Option<&'static str>,
+) -> Result<Response<Full<Bytes>>, Refused> {
+    let (response, _unused) =
+        upgrade(request).map_err(|_| (StatusCode::BAD_REQUEST, "no valid WebSocket handshake"))?;
+    let mut response = response.map(|_| Full::default());
+    if let Some(name) = subprotocol {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+    }
+    Ok(response)
 }
 
 fn form(headers: &HeaderMap) -> Result<(Form, Option<&'static str>), Refused> {
