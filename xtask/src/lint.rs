@@ -30,6 +30,7 @@ const ABSENCES: &[Absence] = &[
             "order-api/src/service",
             "order-api/src/log",
             "order-api/src/market_feed",
+            "order-api/examples/",
             "order-api/tests/",
             "bench/src/harness",
             "bench/src/nats",
