@@ -1,7 +1,11 @@
 //! Real recordings through the readers. They are never part of the repository; without them these tests say so.
 //!
 //! A digest stands for every item of a folder in order: it changes when anything that is published would.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what fails here fails the test, and skips are said"
+)]
 
 use feed_sim::event::{Counts, Item, Source};
 use feed_sim::replay;
