@@ -430,6 +430,7 @@ impl<S: Socket> Engine<S> {
         }
         let slot = u8::try_from(outbox.slots.len()).ok()?;
         let lane = self.lanes.join(class, session, slot, outbox.form, now_us);
+        outbox.slots.reserve_exact(1); // most sessions have one
         outbox.slots.push(Slot::new(lane, class));
         Some(slot)
     }

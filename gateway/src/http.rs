@@ -133,11 +133,11 @@ async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, ech
     match upgrade {
         Upgrade::Site(form) => {
             let session = site.open(Rc::clone(&link), form);
-            run(&*site, &link, session, &early, door.limits).await;
+            run(&*site, &link, session, early, door.limits).await;
         }
         Upgrade::Echo => {
             let session = echo.open(Rc::clone(&link));
-            run(&*echo, &link, session, &early, echo::LIMITS).await;
+            run(&*echo, &link, session, early, echo::LIMITS).await;
         }
     }
 }
@@ -147,7 +147,7 @@ async fn http<S: Site>(
     stream: TcpStream,
     site: &Rc<S>,
     door: &Rc<Door>,
-) -> Option<(TcpStream, Bytes, Upgrade)> {
+) -> Option<(TcpStream, Vec<u8>, Upgrade)> {
     let upgraded = Rc::new(Cell::new(None));
     let service = {
         let (site, door, upgraded) = (Rc::clone(site), Rc::clone(door), Rc::clone(&upgraded));
@@ -167,7 +167,8 @@ async fn http<S: Site>(
     let parts = served.ok()?;
     let stream = parts.io.into_inner();
     match upgraded.get() {
-        Some(upgrade) => Some((stream, parts.read_buf, upgrade)),
+        // A copy: the buffer itself is 8 KiB, and would live as long as the session.
+        Some(upgrade) => Some((stream, parts.read_buf.to_vec(), upgrade)),
         None => {
             let _already_gone = socket2::SockRef::from(&stream).shutdown(std::net::Shutdown::Write);
             None

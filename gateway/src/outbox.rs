@@ -109,6 +109,8 @@ pub struct Scratch {
     pub picks: [Vec<Pick>; CATEGORIES],
     /// Wanted symbols of a flush.
     pub wanted: Vec<crate::offer::Wanted>,
+    /// The same by channel, before they are joined.
+    pub runs: [Vec<crate::offer::Found>; 2],
     /// What a catch-up group tells.
     pub told: Vec<(Channel, InstrumentId)>,
 }
@@ -364,18 +366,22 @@ impl<S: Socket> Outbox<S> {
                 break;
             }
         }
-        if self.reports.is_empty() {
-            self.report_bytes = 0;
+        if self.reports.is_empty() && self.report_bytes > 0 {
+            (self.reports, self.report_bytes) = (VecDeque::new(), 0);
         }
-        if self.answers.is_empty() {
-            self.answer_bytes = 0;
+        if self.answers.is_empty() && self.answer_bytes > 0 {
+            (self.answers, self.answer_bytes) = (VecDeque::new(), 0);
         }
         if !self.reports.is_empty() || !self.answers.is_empty() {
             return;
         }
         if let Some(mut join) = self.joins.pop_front() {
             self.build_part(&mut join, shared);
-            if !join.ids.is_empty() {
+            if join.ids.is_empty() {
+                if self.joins.is_empty() {
+                    self.joins = VecDeque::new(); // an idle session keeps no buffers
+                }
+            } else {
                 self.joins.push_front(join);
             }
             return;

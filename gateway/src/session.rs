@@ -174,9 +174,8 @@ enum Read {
 }
 
 /// Reads a session until it ends. `early` is what came behind the handshake.
-pub async fn run<H: Host>(host: &H, link: &Link, session: u32, early: &[u8], limits: Limits) {
+pub async fn run<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8>, limits: Limits) {
     let mut reader = Reader::default();
-    let mut early = early.to_vec();
     let mut state = if early.is_empty() {
         Read::Wait
     } else {
