@@ -5,10 +5,10 @@
 
 use crate::bits::Bits;
 use crate::directory::Directory;
-use crate::last_value::{Image, Table};
+use crate::last_value::Table;
 use crate::mutants::broken;
 use wire::frame::compact::encode as compact;
-use wire::frame::{Form, Print, fixed, json};
+use wire::frame::{Form, Print, QuoteImage, TradeImage, fixed, json};
 use wire::instrument::{Instrument, InstrumentId};
 
 /// Which of a group's messages a piece goes into; in this order on the wire.
@@ -47,22 +47,22 @@ pub struct Piece {
     pub len: u32,
 }
 
-/// A symbol's change: what the lane showed, and what it shows now.
+/// A changed part of a symbol: what the lane showed, and what it shows now.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
+pub struct Entry<I> {
     /// Symbol.
     pub id: InstrumentId,
     /// Shown by the lane's flush before.
-    pub old: Image,
+    pub old: I,
     /// Shown now.
-    pub new: Image,
+    pub new: I,
 }
 
 /// A changed trade part.
 #[derive(Debug, Clone, Copy)]
 pub struct TradeEntry {
     /// The change.
-    pub entry: Entry,
+    pub entry: Entry<TradeImage>,
     /// Only the freshness moved: of no use to a session that has the symbol's quote.
     pub state_only: bool,
     /// Whether totals must be sent: loss, a new epoch, or prints that the ring no longer holds.
@@ -96,11 +96,11 @@ impl Part {
         self.len += 1;
     }
 
-    /// Position of a changed symbol among the part's entries.
+    /// Position of a changed symbol among the part's entries; meaningless for any other.
     #[must_use]
     #[inline]
     pub fn position(&self, id: InstrumentId) -> usize {
-        self.at[id.index()] as usize
+        self.at.get(id.index()).map_or(0, |at| *at as usize)
     }
 
     /// Whether nothing changed.
@@ -163,7 +163,7 @@ pub struct Flush {
     pub quotes: Part,
     /// Changed trade parts.
     pub trades: Part,
-    quote_entries: Vec<Entry>,
+    quote_entries: Vec<Entry<QuoteImage>>,
     trade_entries: Vec<TradeEntry>,
     prints: Vec<Print>,
     encoded: [Encoded; 3],
@@ -181,14 +181,14 @@ impl Flush {
     }
 
     /// A quote moved. Ids must rise.
-    pub fn quote(&mut self, entry: Entry) {
+    pub fn quote(&mut self, entry: Entry<QuoteImage>) {
         self.quotes.add(entry.id);
         self.quote_entries.push(entry);
     }
 
     /// A trade part moved. Ids must rise.
-    pub fn trade(&mut self, entry: Entry, table: &Table, state_only: bool) {
-        let (old, new) = (&entry.old.trade, &entry.new.trade);
+    pub fn trade(&mut self, entry: Entry<TradeImage>, table: &Table, state_only: bool) {
+        let (old, new) = (&entry.old, &entry.new);
         let same_epoch = old.feed_epoch == new.feed_epoch;
         let first = self.prints.len();
         table.prints_since(entry.id, if same_epoch { old.tc } else { 0 }, &mut self.prints);
@@ -217,7 +217,7 @@ impl Flush {
 
     /// The quote entries, by position.
     #[must_use]
-    pub fn quote_entries(&self) -> &[Entry] {
+    pub fn quote_entries(&self) -> &[Entry<QuoteImage>] {
         &self.quote_entries
     }
 
@@ -270,8 +270,8 @@ impl Flush {
     }
 }
 
-fn encode_quote(out: &mut Encoded, form: Form, entry: &Entry, instrument: &Instrument) {
-    let (old, new) = (&entry.old.quote, &entry.new.quote);
+fn encode_quote(out: &mut Encoded, form: Form, entry: &Entry<QuoteImage>, instrument: &Instrument) {
+    let (old, new) = (&entry.old, &entry.new);
     let full = (old.feed_epoch != new.feed_epoch && !broken("delta_over_epoch"))
         || (old.lost != new.lost && !broken("delta_over_loss"));
     let events = if old.feed_epoch == new.feed_epoch { new.ver - old.ver } else { new.ver };
@@ -295,7 +295,7 @@ fn encode_trade(
     prints: &[Print],
     instrument: &Instrument,
 ) {
-    let new = &trade.entry.new.trade;
+    let new = &trade.entry.new;
     if trade.state_only && form == Form::Compact {
         let start = out.bytes.len();
         compact::prints_state(&mut out.bytes, new.state);
@@ -337,7 +337,7 @@ fn encode_prints(
 ) {
     let category = if trade.full { Category::Listed } else { Category::Trade };
     let (usual, safe) = prints_per_piece(form);
-    let mut base = trade.entry.old.trade.last;
+    let mut base = trade.entry.old.last;
     let mut rest = prints;
     while !rest.is_empty() {
         let start = out.bytes.len();
@@ -362,7 +362,7 @@ fn put_prints(
     prints: &[Print],
     instrument: &Instrument,
 ) {
-    let (id, new) = (trade.entry.id.0, &trade.entry.new.trade);
+    let (id, new) = (trade.entry.id.0, &trade.entry.new);
     match form {
         Form::Compact => compact::prints(out, base, prints.iter()),
         Form::Fixed => prints.iter().for_each(|print| fixed::trade(out, id, print, new.epoch_count)),

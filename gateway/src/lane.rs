@@ -259,8 +259,8 @@ impl Lane {
         self.dirty.remove(id);
         let Some(live) = table.row(id) else { return };
         let row = &mut self.rows[self.row_of[id.index()] as usize];
-        let (old, new) = (row.image, live.image);
-        let quote_moved = visible_quote(&old, &new);
+        let (old, new) = (&mut row.image, &live.image);
+        let quote_moved = visible_quote(old, new);
         let trade_moved = old.trade.tc != new.trade.tc
             || old.trade.lost != new.trade.lost
             || old.trade.feed_epoch != new.trade.feed_epoch;
@@ -272,17 +272,20 @@ impl Lane {
                 self.unsettled.insert(id);
             }
             if broken("unchanged_row_moves_on") {
-                row.image = new;
+                *old = *new;
             }
             return;
         }
         if self.wanted[0].contains(id) && (quote_moved || unsettled) {
-            flush.quote(Entry { id, old, new });
+            flush.quote(Entry { id, old: old.quote, new: new.quote });
         }
-        if self.wanted[1].contains(id) && (trade_moved || state_moved) {
-            flush.trade(Entry { id, old, new }, table, !trade_moved);
+        old.quote = new.quote;
+        if trade_moved || state_moved {
+            if self.wanted[1].contains(id) {
+                flush.trade(Entry { id, old: old.trade, new: new.trade }, table, !trade_moved);
+            }
+            old.trade = new.trade;
         }
-        row.image = new;
         self.unsettled.remove(id);
     }
 

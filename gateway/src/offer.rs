@@ -17,6 +17,9 @@ use wire::frame::compact::head;
 use wire::frame::{Form, Kind, PrintRange, fixed, json};
 use wire::instrument::InstrumentId;
 
+/// A changed symbol of one channel: its id, its rank in the wire set, its position in the flush.
+pub type Found = (InstrumentId, u32, u32);
+
 /// A symbol that a session wants of a flush.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
@@ -33,10 +36,16 @@ struct Moment {
     time_us: i64,
 }
 
-/// Bytes that a message costs besides its records: WebSocket head, frame head, bitmap of a usual set.
-const MESSAGE_OVERHEAD: usize = 24;
+/// Most bytes that a message costs besides its records: WebSocket head and frame head.
+const fn message_overhead(form: Form) -> usize {
+    match form {
+        Form::Compact => 27,
+        Form::Fixed => 36,
+        Form::Json => 124,
+    }
+}
 
-/// Bytes that a record may cost besides its own: a gap, or a comma.
+/// Bytes that a record may cost besides its own: a gap, its share of a bitmap, or a comma.
 const RECORD_OVERHEAD: usize = 2;
 
 /// Ticks after which the receiver could resolve eight bits wrongly.
@@ -55,8 +64,7 @@ impl<S: Socket> Outbox<S> {
     #[inline]
     pub fn offer(&mut self, slot: u8, flush: &Flush, shared: &mut Shared<'_>) -> Write {
         let mut wanted = std::mem::take(&mut shared.scratch.wanted);
-        wanted.clear();
-        self.slots[usize::from(slot)].collect(flush, &mut wanted);
+        self.slots[usize::from(slot)].collect(flush, &mut shared.scratch.runs, &mut wanted);
         let written = if wanted.is_empty() {
             Write::Wrote(0)
         } else if self.is_blocked() {
@@ -74,7 +82,7 @@ impl<S: Socket> Outbox<S> {
     fn offer_groups(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) -> Write {
         let encoded = flush.encoded(self.form);
         let moment = Moment { tick: flush.tick, lag_us: flush.lag_us, time_us: flush.time_us };
-        let mut group = Group::begin(shared.scratch, 0);
+        let mut group = Group::begin(shared.scratch, self.form, 0);
         for (at, symbol) in wanted.iter().enumerate() {
             let pieces =
                 symbol.trade.map(|(_, position)| encoded.trade(position as usize)).unwrap_or_default();
@@ -85,7 +93,7 @@ impl<S: Socket> Outbox<S> {
                 if let Some(ended) = self.after(written, slot, flush, wanted, group.ends(at, false), shared) {
                     return ended;
                 }
-                group = Group::begin(shared.scratch, at);
+                group = Group::begin(shared.scratch, self.form, at);
             }
             if let (Some((rank, _)), Some(piece)) = (symbol.quote, quote) {
                 group.add(shared.scratch, rank, piece);
@@ -100,7 +108,7 @@ impl<S: Socket> Outbox<S> {
                     if let Some(ended) = self.after(written, slot, flush, wanted, ends, shared) {
                         return ended;
                     }
-                    group = Group::begin(shared.scratch, at);
+                    group = Group::begin(shared.scratch, self.form, at);
                     group.continues = true;
                 }
                 group.add(shared.scratch, rank, *piece);
@@ -297,25 +305,31 @@ struct Group {
     from: usize,
     bytes: usize,
     continues: bool,
+    overhead: usize,
 }
 
 impl Group {
-    fn begin(scratch: &mut Scratch, from: usize) -> Self {
+    fn begin(scratch: &mut Scratch, form: Form, from: usize) -> Self {
         scratch.picks.iter_mut().for_each(Vec::clear);
-        Self { from, bytes: MESSAGE_OVERHEAD, continues: false }
+        Self { from, bytes: 0, continues: false, overhead: message_overhead(form) }
     }
 
     const fn ends(&self, at: usize, inside: bool) -> Ends {
         Ends { from: self.from, from_continues: self.continues, at, inside }
     }
 
-    fn fits(&self, more: usize) -> bool {
-        self.bytes == MESSAGE_OVERHEAD || self.bytes + more + 2 * MESSAGE_OVERHEAD <= GROUP_BYTES_MAX
+    /// Whether records of `more` bytes fit, which may begin two more messages. The first always do.
+    const fn fits(&self, more: usize) -> bool {
+        self.bytes == 0 || self.bytes + more + 2 * (self.overhead + RECORD_OVERHEAD) <= GROUP_BYTES_MAX
     }
 
     #[inline]
     fn add(&mut self, scratch: &mut Scratch, rank: u32, piece: Piece) {
-        scratch.picks[piece.category as usize].push(Pick { rank, start: piece.start, len: piece.len });
+        let picks = &mut scratch.picks[piece.category as usize];
+        if picks.is_empty() {
+            self.bytes += self.overhead;
+        }
+        picks.push(Pick { rank, start: piece.start, len: piece.len });
         self.bytes += piece.len as usize + RECORD_OVERHEAD;
     }
 }
@@ -323,24 +337,14 @@ impl Group {
 impl Slot {
     /// The changed symbols of a flush that this slot holds, by rising id, both channels together.
     #[inline]
-    fn collect(&self, flush: &Flush, out: &mut Vec<Wanted>) {
-        intersect(&self.subs[Channel::Quote as usize], &flush.quotes, |id, rank, position| {
-            out.push(Wanted { id, quote: Some((rank, position)), trade: None });
-        });
-        if flush.trades.is_empty() || self.subs[Channel::Trade as usize].is_empty() {
-            return;
-        }
-        let quotes = out.len();
+    fn collect(&self, flush: &Flush, runs: &mut [Vec<Found>; 2], out: &mut Vec<Wanted>) {
+        let [quotes, trades] = runs;
+        intersect(&self.subs[Channel::Quote as usize], &flush.quotes, quotes);
+        intersect(&self.subs[Channel::Trade as usize], &flush.trades, trades);
         let entries = flush.trade_entries();
-        intersect(&self.subs[Channel::Trade as usize], &flush.trades, |id, rank, position| {
-            let state_only = entries[position as usize].state_only;
-            if !(state_only && self.subs[Channel::Quote as usize].contains(id)) {
-                out.push(Wanted { id, quote: None, trade: Some((rank, position)) });
-            }
-        });
-        if out.len() > quotes && quotes > 0 {
-            merge(out);
-        }
+        let held = &self.subs[Channel::Quote as usize];
+        trades.retain(|(id, _, position)| !(entries[*position as usize].state_only && held.contains(*id)));
+        merge(quotes, trades, out);
     }
 
     /// Whether the receiver must be told the whole tick; then the time of the flush.
@@ -352,7 +356,7 @@ impl Slot {
 
     /// Picks full records of what is owed, beginning at the cursor, up to one group. Returns the next cursor.
     fn pick_full(&self, form: Form, shared: &mut Shared<'_>, told: &mut Vec<(Channel, InstrumentId)>) -> u32 {
-        let mut group = Group::begin(shared.scratch, 0);
+        let mut group = Group::begin(shared.scratch, form, 0);
         shared.scratch.arena.clear();
         let owed = |at: usize, channel: usize| self.backlog[channel].words().get(at).copied().unwrap_or(0);
         let words = self.backlog[0].words().len().max(self.backlog[1].words().len());
@@ -360,20 +364,23 @@ impl Slot {
         let (before, after): (Vec<InstrumentId>, Vec<InstrumentId>) = all.partition(|id| id.0 < self.cursor);
         for (nth, id) in after.iter().chain(&before).enumerate() {
             // Ranks must rise within a message, so a group never wraps around.
-            if group.bytes >= GROUP_BYTES_MAX - 400
-                || (nth > 0 && nth == after.len() && !broken("catch_up_wraps_around"))
-            {
+            if nth > 0 && nth == after.len() && !broken("catch_up_wraps_around") {
                 return id.0;
             }
-            for channel in Channel::ALL {
-                if self.backlog[channel as usize].contains(*id) {
-                    if let Some(piece) = self.full(*id, channel, form, shared) {
-                        let rank = self.subs[channel as usize].rank(*id);
-                        group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
-                    }
-                    told.push((channel, *id));
+            let is_owed = |channel: &Channel| self.backlog[*channel as usize].contains(*id);
+            let pieces = Channel::ALL
+                .map(|channel| is_owed(&channel).then(|| self.full(*id, channel, form, shared)).flatten());
+            let bytes: u32 = pieces.iter().flatten().map(|piece| piece.len).sum();
+            if !group.fits(bytes as usize) {
+                return id.0;
+            }
+            for (channel, piece) in Channel::ALL.into_iter().zip(pieces) {
+                if let Some(piece) = piece {
+                    let rank = self.subs[channel as usize].rank(*id);
+                    group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
                 }
             }
+            told.extend(Channel::ALL.into_iter().filter(is_owed).map(|channel| (channel, *id)));
         }
         0
     }
@@ -421,39 +428,48 @@ impl Slot {
     }
 }
 
-/// Calls `each(id, rank, position)` for every id of a wire set that changed, rising.
+/// Finds every id of a wire set that changed, rising.
 #[inline]
-fn intersect(set: &IdSet, part: &Part, mut each: impl FnMut(InstrumentId, u32, u32)) {
+fn intersect(set: &IdSet, part: &Part, found: &mut Vec<Found>) {
     let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    found.clear();
+    if part.is_empty() {
+        return;
+    }
     match set {
         IdSet::Small(ids) => {
+            // Which ids changed cannot be predicted: each is written, and kept or overwritten.
+            found.resize(ids.len(), (InstrumentId(0), 0, 0));
+            let mut count = 0;
             for (rank, id) in ids.iter().enumerate() {
-                if part.changed.contains(*id) {
-                    each(*id, narrow(rank), narrow(part.position(*id)));
-                }
+                found[count] = (*id, narrow(rank), narrow(part.position(*id)));
+                count += usize::from(part.changed.contains(*id));
             }
+            found.truncate(count);
         }
         IdSet::Large(bits, prefix, _) => {
             let changed = part.changed.words();
             for (at, word) in bits.words().iter().enumerate().take(changed.len()) {
                 for id in ids_of(at, word & changed[at]) {
                     let below = word & ((1 << (id.0 % 64)) - 1);
-                    each(id, prefix[at] + below.count_ones(), narrow(part.position(id)));
+                    found.push((id, prefix[at] + below.count_ones(), narrow(part.position(id))));
                 }
             }
         }
     }
 }
 
-/// Joins the quote and the trade part of each symbol; afterwards ids rise and stand once.
-fn merge(wanted: &mut Vec<Wanted>) {
-    wanted.sort_by_key(|symbol| symbol.id);
-    wanted.dedup_by(|later, first| {
-        let same = later.id == first.id;
-        if same {
-            first.quote = first.quote.or(later.quote);
-            first.trade = first.trade.or(later.trade);
+/// Joins the quote and the trade part of each symbol: ids rise and stand once.
+#[inline]
+fn merge(quotes: &[Found], trades: &[Found], out: &mut Vec<Wanted>) {
+    out.clear();
+    let mut trades = trades.iter().copied().peekable();
+    for (id, rank, position) in quotes.iter().copied() {
+        while let Some((id, rank, position)) = trades.next_if(|trade| trade.0 < id) {
+            out.push(Wanted { id, quote: None, trade: Some((rank, position)) });
         }
-        same
-    });
+        let trade = trades.next_if(|trade| trade.0 == id).map(|trade| (trade.1, trade.2));
+        out.push(Wanted { id, quote: Some((rank, position)), trade });
+    }
+    out.extend(trades.map(|(id, rank, position)| Wanted { id, quote: None, trade: Some((rank, position)) }));
 }

@@ -3,9 +3,14 @@
 //!
 //! `MODEL_HISTORIES` sets how many, `MODEL_SEED` replays one. A failure names its seed.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by its panic")]
+#![expect(clippy::print_stdout, reason = "names of rules and digests are its result")]
+
 mod model {
     pub(crate) mod client;
     pub(crate) mod feed;
+    pub(crate) mod lists;
+    pub(crate) mod losses;
     pub(crate) mod random;
     pub(crate) mod world;
 }

@@ -1,9 +1,10 @@
 //! A client of the model: splits real WebSocket frames, keeps a view, and holds each update against the history.
 
 use super::feed::History;
-use gateway::outbox::{Socket, Write};
+use super::lists::Lists;
+use gateway::outbox::{GROUP_BYTES_MAX, Socket, Write};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use wire::frame::view::{Joined, QUOTE, TRADE, Update, View};
 use wire::frame::{Form, PrintRange};
@@ -53,6 +54,13 @@ pub(crate) struct Client {
     pub(crate) lose_next: bool,
     /// A message was lost on its way, and the client has not noticed yet.
     lost: bool,
+    /// Bytes of market data so far.
+    data_bytes: usize,
+    /// Reports on their way: number, and market data before it was queued.
+    reports: VecDeque<(u64, usize)>,
+    reported: u64,
+    /// Market data when the client paused, and how much may still come.
+    paused: Option<(usize, usize)>,
     pub(crate) digest: u64,
 }
 
@@ -68,6 +76,10 @@ impl Client {
             wants_repair: false,
             lose_next: false,
             lost: false,
+            data_bytes: 0,
+            reports: VecDeque::new(),
+            reported: 0,
+            paused: None,
             digest: 0,
         }
     }
@@ -83,6 +95,11 @@ impl Client {
             let is_data = opcode == 2
                 || payload.starts_with(b"{\"op\":\"quotes\"")
                 || payload.starts_with(b"{\"op\":\"trade");
+            if is_data {
+                self.data_bytes += end;
+                let (begun, allowed) = self.paused.unwrap_or((0, usize::MAX));
+                assert!(self.data_bytes - begun <= allowed, "market data in a pause");
+            }
             match opcode {
                 1 | 2 if is_data && std::mem::take(&mut self.lose_next) => {
                     (self.keeps_up, self.lost) = (false, true);
@@ -128,28 +145,47 @@ impl Client {
                 let lost = self.view.heartbeat(number("t_us"), narrow(number("last_frame")));
                 self.gap(lost);
             }
+            "report" => {
+                let (expected, queued) = self.reports.pop_front().unwrap();
+                assert_eq!(number("n").cast_unsigned(), expected, "reports come once, in order");
+                let before = self.data_bytes - queued;
+                assert!(before <= GROUP_BYTES_MAX, "{before} B of market data went ahead of a report");
+            }
             other => panic!("{other}"),
         }
     }
 
+    /// The next report's text. All that has come must have been read.
+    pub(crate) fn next_report(&mut self) -> String {
+        self.reported += 1;
+        self.reports.push_back((self.reported, self.data_bytes));
+        format!("{{\"op\":\"report\",\"n\":{}}}", self.reported)
+    }
+
+    /// Paused, with all that has come read: only a group that was begun may still come.
+    pub(crate) fn pause(&mut self, busy: bool) {
+        self.keeps_up = false;
+        self.paused.get_or_insert((self.data_bytes, if busy { GROUP_BYTES_MAX } else { 0 }));
+    }
+
+    pub(crate) fn unpause(&mut self) {
+        self.paused = None;
+    }
+
+    pub(crate) fn check_reports(&self) {
+        assert!(self.reports.is_empty(), "reports that never came: {:?}", self.reports);
+    }
+
     fn data(&mut self, payload: &[u8], truth: &Truth<'_>) {
         let mut updates = Vec::new();
+        let published = self.view.account(TRADE).published;
         let received = self.view.message(payload, &mut |update| updates.push(update)).unwrap();
         self.gap(received.gap);
+        self.check_lists(received.kind, &Lists::of(&updates), published, truth);
         for update in updates {
             match update {
                 Update::Quote { id, .. } => self.check_quote(id, truth),
-                Update::Print { id, print } => {
-                    let Some(history) = self.history(id, self.view.trade(id).map(|trade| trade.epoch), truth)
-                    else {
-                        continue;
-                    };
-                    let told = history.trades.iter().any(|(trade, _)| {
-                        (trade.price, trade.qty, trade.trade_id) == (print.price, print.qty, print.trade_id)
-                            && trade.aggressor == print.aggressor
-                    });
-                    assert!(told, "a print that never was: {print:?}");
-                }
+                Update::Print { .. } => {}
                 Update::Summary { id, merged, lost, range, partial, .. } => {
                     self.check_trade(id, truth);
                     if let (Some(range), 1.., 0, false) = (range, merged, lost, partial) {
@@ -166,7 +202,7 @@ impl Client {
         self.wants_repair |= std::mem::take(&mut self.lost);
     }
 
-    fn history<'a>(&self, id: u32, epoch: Option<u64>, truth: &Truth<'a>) -> Option<&'a History> {
+    pub(crate) fn history<'a>(&self, id: u32, epoch: Option<u64>, truth: &Truth<'a>) -> Option<&'a History> {
         let epoch = match self.form {
             Form::Fixed => *truth.epochs.get(&(id, epoch?))?,
             _ => epoch?,

@@ -14,6 +14,8 @@ pub(crate) const PER_SHARD: usize = 8;
 pub(crate) struct History {
     /// Quote after each quote or status event, and when it was said.
     pub(crate) quotes: Vec<(Quote, i64)>,
+    /// Trading status after each quote or status event.
+    pub(crate) statuses: Vec<Status>,
     pub(crate) trades: Vec<(Trade, i64)>,
     /// Volume, buy volume and notional after each print.
     pub(crate) totals: Vec<(i64, i64, i128)>,
@@ -105,6 +107,9 @@ impl Publisher {
         let event = Event { index: u32::try_from(index).unwrap(), number, ts_event: now_us * 1_000, change };
         row.apply(&event);
         self.writer.push(&event);
+        if !matches!(change, Change::Trade(_)) {
+            history.statuses.push(Status::from_u8(row.status).unwrap());
+        }
         match change {
             Change::Quote(quote) => history.quotes.push((quote, now_us)),
             Change::Trade(trade) => {

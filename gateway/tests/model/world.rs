@@ -1,7 +1,8 @@
 //! One history: time, bus, publishers, engine, clients, and what may happen between them.
 
 use super::client::{Client, Truth, Wire};
-use super::feed::{History, PER_SHARD, Publisher, SHARDS};
+use super::feed::{History, PER_SHARD, Publisher, SHARDS, symbol};
+use super::losses::Losses;
 use super::random::Random;
 use bytes::Bytes;
 use gateway::bits::Bits;
@@ -12,8 +13,9 @@ use gateway::last_value::Bounds;
 use gateway::outbox::{Drained, Join};
 use std::collections::{BTreeMap, HashMap};
 use wire::RATES_MS;
-use wire::frame::{Form, State};
+use wire::frame::{Form, QuoteImage, State};
 use wire::instrument::InstrumentId;
+use wire::tick::Status;
 
 const CLIENTS: usize = 6;
 const BOUNDS: Bounds = Bounds { stale_after_us: 400_000, quiet_after_us: 1_000_000 };
@@ -31,6 +33,9 @@ pub(crate) struct World {
     random: Random,
     now_us: i64,
     publishers: Vec<Publisher>,
+    losses: Vec<Losses>,
+    /// Until when nothing of a shard comes through, µs.
+    cut_until_us: Vec<i64>,
     histories: HashMap<(String, u64), History>,
     post: BTreeMap<(i64, u64), Parcel>,
     posted: u64,
@@ -40,6 +45,8 @@ pub(crate) struct World {
     symbols: HashMap<u32, String>,
     epochs: HashMap<(u32, u64), u64>,
     lossy: bool,
+    /// Nothing disturbs the feed: no symbol may be called stale.
+    calm: bool,
     quiet: bool,
 }
 
@@ -57,14 +64,18 @@ impl World {
         let short = random.below(4) == 0;
         let prints = if short { 24 } else { 1 << 12 };
         let config = EngineConfig { shards: SHARDS, bounds: BOUNDS, prints, stuck_after_us: i64::MAX };
+        let lossy = random.below(4) > 0;
         let mut engine = Engine::new(config, now_us);
         let clients = (0..CLIENTS).map(|at| open(&mut engine, at, now_us, !short)).collect();
         Self {
             seed,
             short,
-            lossy: random.below(4) > 0,
+            lossy,
+            calm: !lossy && random.below(2) == 0,
             random,
             now_us,
+            losses: (0..SHARDS).map(|shard| Losses::new(shard, now_us)).collect(),
+            cut_until_us: vec![0; usize::from(SHARDS)],
             publishers: (0..SHARDS).map(|shard| Publisher::new(shard, 100)).collect(),
             histories: HashMap::new(),
             post: BTreeMap::new(),
@@ -105,6 +116,16 @@ impl World {
         for _ in 0..self.random.below(5) {
             self.publish();
         }
+        if !self.calm {
+            self.disturb();
+        }
+        self.act();
+        let pause = [200, 1_000, 5_000, 20_000, 120_000][self.random.below(5)];
+        self.pass(pause);
+    }
+
+    /// A publisher restarts, the bus is suspected, a shard is cut off for a while.
+    fn disturb(&mut self) {
         if self.random.in_thousand(8) {
             let shard = self.random.below(usize::from(SHARDS));
             let epoch = self.publishers[shard].epoch + 1;
@@ -112,10 +133,12 @@ impl World {
         }
         if self.random.in_thousand(15) {
             self.engine.suspect(self.now_us);
+            self.losses.iter_mut().for_each(Losses::suspect);
         }
-        self.act();
-        let pause = [200, 1_000, 5_000, 20_000, 120_000][self.random.below(5)];
-        self.pass(pause);
+        if self.lossy && self.random.in_thousand(8) {
+            let shard = self.random.below(usize::from(SHARDS));
+            self.cut_until_us[shard] = self.now_us + i64::try_from(self.random.below(1_500_000)).unwrap();
+        }
     }
 
     /// Time passes; whatever is due happens.
@@ -139,7 +162,9 @@ impl World {
 
     fn publish(&mut self) {
         let shard = self.random.below(usize::from(SHARDS));
-        for _ in 0..1 + self.random.below(4) {
+        // Now and then a burst that no group and no list can hold.
+        let events = if self.random.in_thousand(4) { 500 } else { 1 + self.random.below(4) };
+        for _ in 0..events {
             self.publishers[shard].event(&mut self.random, self.now_us, &mut self.histories);
         }
         self.say(shard);
@@ -150,7 +175,7 @@ impl World {
         let payload = Bytes::from(self.publishers[shard].batch(self.now_us));
         let number = u16::try_from(shard).unwrap();
         let lossy = self.lossy && !self.quiet;
-        if lossy && self.random.in_thousand(25) {
+        if lossy && (self.random.in_thousand(25) || self.now_us < self.cut_until_us[shard]) {
             return;
         }
         if lossy && self.random.in_thousand(25) {
@@ -167,16 +192,28 @@ impl World {
 
     fn deliver(&mut self, parcel: Parcel) {
         match parcel {
-            Parcel::Batch(shard, payload) => self.engine.batch(shard, &payload, self.now_us).unwrap(),
+            Parcel::Batch(shard, payload) => {
+                self.engine.batch(shard, &payload, self.now_us).unwrap();
+                self.losses[usize::from(shard)].batch(&payload, self.now_us);
+            }
             Parcel::Snapshot(shard, payload) => {
+                self.losses[usize::from(shard)].snapshot(shard, &payload, self.now_us);
                 let _whole = self.engine.snapshot(shard, &payload, self.now_us).unwrap();
             }
-            Parcel::Definitions(definitions) => self.engine.define(definitions, self.now_us),
+            Parcel::Definitions(definitions) => {
+                self.losses[usize::from(definitions.shard)].define(definitions.feed_epoch);
+                self.engine.define(definitions, self.now_us);
+            }
         }
         for (id, instrument) in self.engine.directory.iter() {
             self.symbols.entry(id.0).or_insert_with(|| instrument.symbol.clone());
-            let image = self.engine.table.row(id).unwrap().image.quote;
-            self.epochs.insert((id.0, u64::from(image.epoch_count)), image.feed_epoch);
+            let image = self.engine.table.row(id).unwrap().image;
+            self.epochs.insert((id.0, u64::from(image.quote.epoch_count)), image.quote.feed_epoch);
+            let shard = usize::from(self.engine.directory.shard(id).unwrap());
+            let index = (0..PER_SHARD)
+                .find(|index| symbol(shard.try_into().unwrap(), *index) == instrument.symbol)
+                .unwrap();
+            self.losses[shard].check(index, &image);
         }
     }
 
@@ -189,7 +226,8 @@ impl World {
                 continue;
             }
             self.asked_us[at] = self.now_us;
-            if self.lossy && !self.quiet && self.random.in_thousand(100) {
+            let cut = self.now_us < self.cut_until_us[at];
+            if self.lossy && !self.quiet && (cut || self.random.in_thousand(100)) {
                 continue;
             }
             let late = if self.quiet { 0 } else { i64::try_from(self.random.below(25_000)).unwrap() };
@@ -209,10 +247,16 @@ impl World {
             6 | 7 => self.unsubscribe(at),
             8 | 9 => self.set_rate(at),
             10 => {
-                self.clients[at].keeps_up = false;
-                self.engine.pause(self.clients[at].session);
+                self.read_all();
+                let session = self.clients[at].session;
+                let busy = self.engine.outbox(session).unwrap().busy;
+                self.clients[at].pause(busy);
+                self.engine.pause(session);
             }
-            11 => self.engine.unpause(self.clients[at].session, self.now_us),
+            11 => {
+                self.clients[at].unpause();
+                self.engine.unpause(self.clients[at].session, self.now_us);
+            }
             12 => self.engine.repair(self.clients[at].session, None, self.now_us),
             13..=15 => {
                 self.clients[at].keeps_up = false;
@@ -224,6 +268,13 @@ impl World {
                 self.engine.end(self.clients[at].session);
                 self.clients[at].check_accounts();
                 self.clients[at] = open(&mut self.engine, at, self.now_us, !self.short);
+            }
+            21 | 22 => {
+                self.read_all();
+                for _ in 0..=self.random.below(3) {
+                    let text = self.clients[at].next_report();
+                    self.engine.report(self.clients[at].session, text.as_bytes(), self.now_us);
+                }
             }
             20 if self.random.below(3) == 0 => self.clients[at].lose_next = true,
             _ => {}
@@ -348,16 +399,37 @@ impl World {
         }
     }
 
+    /// What the source had said of a symbol's trading at an image's version.
+    fn said(&self, symbol: &str, image: &QuoteImage) -> Option<Status> {
+        let history = self.histories.get(&(symbol.to_owned(), image.feed_epoch))?;
+        history.statuses.get(usize::try_from(image.ver).unwrap().checked_sub(1)?).copied()
+    }
+
+    /// What the source calls halted or silent is not called live or quiet, and nothing else is called halted.
+    fn check_status(&self, symbol: &str, image: &QuoteImage) {
+        let fits = match self.said(symbol, image) {
+            Some(Status::SourceStale) => image.state == State::Stale,
+            Some(Status::Halted | Status::Closed) => matches!(image.state, State::Halted | State::Stale),
+            _ => image.state != State::Halted,
+        };
+        assert!(fits, "{symbol} is {:?}", image.state);
+    }
+
     /// P3: nothing is called live or quiet while an event older than the bound is not in it.
     fn check_freshness(&self) {
         let slack_us = 60_000 + 120_000; // judged every 50 ms, and time passes in steps
         for (id, instrument) in self.engine.directory.iter() {
             let image = self.engine.table.row(id).unwrap().image;
+            let shard = usize::from(self.engine.directory.shard(id).unwrap());
+            let epoch = self.publishers[shard].epoch;
+            self.check_status(&instrument.symbol, &image.quote);
+            if self.calm && self.engine.ingest.is_whole(shard.try_into().unwrap()) {
+                let silent = self.said(&instrument.symbol, &image.quote) == Some(Status::SourceStale);
+                assert!(silent || image.quote.state != State::Stale, "{} is stale", instrument.symbol);
+            }
             if matches!(image.quote.state, State::Stale | State::Halted) {
                 continue;
             }
-            let shard = usize::from(self.engine.directory.shard(id).unwrap());
-            let epoch = self.publishers[shard].epoch;
             let Some(history) = self.histories.get(&(instrument.symbol.clone(), epoch)) else { continue };
             let old = |said_us: &i64| self.now_us - said_us > BOUNDS.stale_after_us + slack_us;
             let quotes = history.quotes.iter().filter(|(_, said_us)| old(said_us)).count() as u64;
@@ -380,6 +452,7 @@ impl World {
         for at in 0..CLIENTS {
             self.clients[at].lose_next = false;
             self.set_room(at, usize::MAX);
+            self.clients[at].unpause();
             self.engine.unpause(self.clients[at].session, self.now_us);
         }
         for _ in 0..160 {
@@ -416,6 +489,7 @@ impl World {
         }
         assert!(self.symbols.len() == usize::from(SHARDS) * PER_SHARD);
         self.clients.iter().for_each(Client::check_accounts);
+        self.clients.iter().for_each(Client::check_reports);
     }
 
     fn act_on_repairs(&mut self) {

@@ -171,8 +171,16 @@ pub fn decimal(out: &mut Vec<u8>, mantissa: i128, exponent: i8) {
             digits[at] = b'.';
         }
         at -= 1;
-        digits[at] = b'0' + crate::cursor::low_byte(u64::try_from(rest % 10).unwrap_or(0));
-        rest /= 10;
+        // A division of 128 bits costs twenty of 64; all but a large notional fit.
+        let digit = if let Ok(small) = u64::try_from(rest) {
+            rest = u128::from(small / 10);
+            small % 10
+        } else {
+            let digit = u64::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+            digit
+        };
+        digits[at] = b'0' + crate::cursor::low_byte(digit);
         written += 1;
     }
     if mantissa < 0 {
