@@ -107,6 +107,12 @@ impl Link {
         self.pinged.set(false);
     }
 
+    /// Waits until nothing more will be written, but not for long.
+    async fn ended(&self) {
+        let deadline = Instant::now() + GOODBYE;
+        while !self.ended.get() && timeout_at(deadline, self.wake.notified()).await.is_ok() {}
+    }
+
     /// Ends our side and throws away what still comes, so that the peer reads our goodbye.
     async fn linger(&self) {
         let _already_gone = SockRef::from(&self.stream).shutdown(Shutdown::Write);
@@ -187,8 +193,8 @@ pub async fn run<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8
             Read::Gone => break,
             Read::End(goodbye) => {
                 host.goodbye(session, goodbye);
-                let deadline = Instant::now() + GOODBYE;
-                while !link.ended.get() && timeout_at(deadline, link.wake.notified()).await.is_ok() {}
+                // Boxed, as the end is: a session's task is kept small for as long as it only reads.
+                Box::pin(link.ended()).await;
                 break;
             }
             Read::Some => tokio::task::consume_budget().await,
@@ -211,7 +217,7 @@ pub async fn run<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8
         state = read(host, link, session, &mut reader, limits);
     }
     host.ended(session);
-    link.linger().await;
+    Box::pin(link.linger()).await;
 }
 
 fn read<H: Host>(host: &H, link: &Link, session: u32, reader: &mut Reader, limits: Limits) -> Read {
