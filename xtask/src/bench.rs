@@ -5,7 +5,7 @@ use std::process::Command;
 use clap::Args;
 
 use crate::nats;
-use crate::sys::{Outcome, failed, refused};
+use crate::sys::{Outcome, failed, now, refused};
 use crate::tools;
 
 /// Arguments of `bench`.
@@ -46,15 +46,19 @@ fn exit_code(status: std::process::ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
+/// The model test, built so that its rules can be broken.
+const MODEL: &[&str] = &["--package", "gateway", "--features", "mutants", "--test", "model"];
+
 fn model() -> Command {
     let mut command = tools::cargo();
-    command.args(["test", "--quiet", "--package", "gateway", "--test", "model", "--", "--nocapture"]);
+    command.args(["test", "--quiet"]).args(MODEL).args(["--", "--nocapture", "every_view_ends_as_the_table"]);
     command
 }
 
 /// Runs the model once per broken rule; each must be caught.
 pub(crate) fn mutants(args: &MutantsArgs) -> Outcome {
-    tools::cargo_quietly("the model test", &["test", "--no-run", "--package", "gateway", "--test", "model"])?;
+    let build: Vec<&str> = ["test", "--no-run"].into_iter().chain(MODEL.iter().copied()).collect();
+    tools::cargo_quietly("the model test with its switches", &build)?;
     let output = model()
         .env("MODEL_MUTANT", "list")
         .output()
@@ -75,6 +79,7 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Outcome {
         .collect();
     let mut survived = Vec::new();
     for name in &wanted {
+        let started = now();
         let output = model()
             .env("MODEL_MUTANT", name)
             .env("MODEL_HISTORIES", args.histories.to_string())
@@ -82,8 +87,8 @@ pub(crate) fn mutants(args: &MutantsArgs) -> Outcome {
             .map_err(|error| failed(format!("cargo test: {error}")))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let caught = !output.status.success() && text.contains("FAILED");
-        let how = text.lines().find(|line| line.contains("history")).unwrap_or("").trim();
-        println!("{:<34} {} {how}", name, if caught { "caught" } else { "SURVIVED" });
+        let seconds = started.elapsed().as_secs();
+        println!("{name:<34} {} ({seconds} s)", if caught { "caught" } else { "SURVIVED" });
         if !caught {
             survived.push(*name);
         }
