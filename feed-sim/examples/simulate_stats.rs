@@ -3,7 +3,14 @@
 //!     cargo run --release -p feed-sim --example simulate_stats [-- ../shared/data/binance-2024-08-08]
 //!
 //! With a folder it measures the recording's first day instead: the same code reads both.
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a table of statistics")]
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "a table of statistics"
+)]
 
 use feed_sim::event::{Item, Source};
 use feed_sim::replay;
@@ -57,7 +64,6 @@ fn pairs(series: &[Vec<f64>]) -> f64 {
 
 fn quantile(values: &mut [i64], q: f64) -> i64 {
     values.sort_unstable();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let at = (values.len() as f64 * q) as usize;
     values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(0)
 }
@@ -142,8 +148,8 @@ fn report(items: &[Item]) {
     }
     println!(
         "  quotes, trades /s            {} {}",
-        quotes.len() as i64 / SECONDS,
-        trades.len() as i64 / SECONDS
+        quotes.len() / SECONDS as usize,
+        trades.len() / SECONDS as usize
     );
     for (name, times) in [("quotes", &quotes), ("trades", &trades)] {
         let all: Vec<(f64, f64)> = WINDOWS_MS.iter().map(|window| windows(times, *window)).collect();
