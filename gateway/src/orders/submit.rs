@@ -71,6 +71,9 @@ fn admit(
         Some((ErrorCode::OrderRate, "too many requests wait for their writer"))
     } else if !relay.may_send(account, now_us) {
         Some((ErrorCode::OrderRate, "above the account's orders a second"))
+    } else if !shell.bus.alarm().is_connected() {
+        // The bus client would keep it and send it when the link is back: an order must not wake up late.
+        Some((ErrorCode::OrderUnavailable, "the bus is not connected; not taken"))
     } else if !relay.partition(partition).is_some_and(|known| known.position.is_known()) {
         Some((ErrorCode::OrderUnavailable, "the partition's log is not being followed yet; not taken"))
     } else {
