@@ -296,7 +296,9 @@ impl<S: Socket> Engine<S> {
                 slot.subs[channel as usize].iter().for_each(|id| lane.unwant(id, channel));
             }
             let number = u8::try_from(number).unwrap_or(0);
-            self.lanes.leave(slot.lane, session, number, outbox.form);
+            if !broken("end_stays_in_the_lane") {
+                self.lanes.leave(slot.lane, session, number, outbox.form);
+            }
         }
         self.patterns.retain(|pattern| pattern.session != session);
         self.events.retain(|event| event.session() != session);
@@ -528,6 +530,7 @@ impl<S: Socket> Engine<S> {
                 if owed && !broken("move_leaves_the_backlog") {
                     to.backlog[channel as usize].insert(*id);
                 }
+                let missed = missed.filter(|_| !broken("move_forgets_the_range"));
                 if let (true, Channel::Trade, Some(missed)) = (owed, channel, missed) {
                     to.owe_trade(*id, missed);
                 }

@@ -196,10 +196,10 @@ impl Table {
         let proven = proof_age_us.is_some_and(|age| age <= bounds.stale_after_us);
         let state = match row.status {
             _ if !proven && !broken("staleness_unjudged") => State::Stale,
-            Status::SourceStale => State::Stale,
-            Status::Halted | Status::Closed => State::Halted,
-            Status::Open if now_us - row.changed_us > bounds.quiet_after_us => State::Quiet,
-            Status::Open => State::Live,
+            Status::SourceStale if !broken("silent_source_is_live") => State::Stale,
+            Status::Halted | Status::Closed if !broken("halt_is_ignored") => State::Halted,
+            _ if now_us - row.changed_us > bounds.quiet_after_us => State::Quiet,
+            _ => State::Live,
         };
         let changed = row.image.quote.state != state;
         row.image.quote.state = state;

@@ -32,6 +32,17 @@ pub const NAMES: &[&str] = &[
     "move_without_settle",
     "move_leaves_the_backlog",
     "leave_keeps_the_set",
+    "groups_have_no_cap",
+    "missed_holes_are_forgotten",
+    "pause_is_ignored",
+    "reports_go_backwards",
+    "reports_after_market_data",
+    "heartbeat_claims_a_frame",
+    "silent_source_is_live",
+    "halt_is_ignored",
+    "end_stays_in_the_lane",
+    "move_forgets_the_range",
+    "want_shows_nothing",
 ];
 
 #[cfg(feature = "mutants")]

@@ -162,7 +162,7 @@ impl<S: Socket> Outbox<S> {
             }
             if let Some((_, position)) = symbol.trade {
                 let entry = &flush.trade_entries()[position as usize];
-                let partial = entry.partial;
+                let partial = entry.partial && !broken("missed_holes_are_forgotten");
                 let prices = flush.prints(entry).iter().map(|print| print.price);
                 let ranges = prices.map(|price| PrintRange { first: price, high: price, low: price });
                 slot.owe_trade(symbol.id, Held { range: ranges.reduce(PrintRange::then), partial });
@@ -319,8 +319,10 @@ impl Group {
     }
 
     /// Whether records of `more` bytes fit, which may begin two more messages. The first always do.
-    const fn fits(&self, more: usize) -> bool {
-        self.bytes == 0 || self.bytes + more + 2 * (self.overhead + RECORD_OVERHEAD) <= GROUP_BYTES_MAX
+    fn fits(&self, more: usize) -> bool {
+        self.bytes == 0
+            || broken("groups_have_no_cap")
+            || self.bytes + more + 2 * (self.overhead + RECORD_OVERHEAD) <= GROUP_BYTES_MAX
     }
 
     #[inline]

@@ -212,6 +212,9 @@ impl<S: Socket> Outbox<S> {
     pub fn report(&mut self, text: &[u8]) -> bool {
         self.report_bytes += text.len();
         self.reports.push_back(framed(OPCODE_TEXT, text));
+        if broken("reports_go_backwards") {
+            self.reports.rotate_right(1);
+        }
         self.report_bytes <= REPORT_BYTES_MAX
     }
 
@@ -282,7 +285,7 @@ impl<S: Socket> Outbox<S> {
     /// Whether market data goes to bits instead of the socket.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.busy || self.paused || self.close.is_some()
+        self.busy || (self.paused && !broken("pause_is_ignored")) || self.close.is_some()
     }
 
     /// Whether the socket has been full without taking a byte for longer than `bound_us`.
@@ -316,6 +319,13 @@ impl<S: Socket> Outbox<S> {
             }
             if self.close_sent {
                 return Drained::Closed;
+            }
+            let owes = self.slots.iter().any(|slot| !slot.is_clear()) && !self.paused;
+            if owes
+                && broken("reports_after_market_data")
+                && matches!(self.catch_up(shared), Some(Write::Wrote(_)))
+            {
+                continue;
             }
             self.build_control(shared);
             if !shared.scratch.buffer.is_empty() {
@@ -433,7 +443,7 @@ impl<S: Socket> Outbox<S> {
         let mut text = b"{\"op\":\"heartbeat\",\"t_us\":".to_vec();
         integer(&mut text, shared.now_us.into());
         text.extend_from_slice(b",\"last_frame\":");
-        integer(&mut text, self.frame.into());
+        integer(&mut text, i128::from(self.frame) + i128::from(broken("heartbeat_claims_a_frame")));
         text.extend_from_slice(b",\"watermark_us\":");
         match self.watermark_ns(shared.watermarks) {
             Some(ns) => integer(&mut text, (ns / 1_000).into()),

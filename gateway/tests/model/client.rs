@@ -188,6 +188,8 @@ impl Client {
                 Update::Print { .. } => {}
                 Update::Summary { id, merged, lost, range, partial, .. } => {
                     self.check_trade(id, truth);
+                    let told = matches!((merged, lost), (1.., 0)) && !partial && self.form == Form::Compact;
+                    assert!(!told || range.is_some(), "merged prints without their range");
                     if let (Some(range), 1.., 0, false) = (range, merged, lost, partial) {
                         self.check_range(id, merged, range, truth);
                     }

@@ -7,7 +7,8 @@ use wire::instrument::{Definitions, Instrument};
 use wire::tick::{Aggressor, Change, Event, Quote, Status, Trade};
 
 pub(crate) const SHARDS: u16 = 2;
-pub(crate) const PER_SHARD: usize = 8;
+/// Instruments of a shard: usually some, at times more than one catch-up group holds.
+pub(crate) const SIZES: [usize; 2] = [8, 150];
 
 /// Everything that was ever published of one symbol in one epoch.
 #[derive(Default, Clone)]
@@ -35,19 +36,19 @@ impl History {
 pub(crate) struct Publisher {
     pub(crate) shard: u16,
     pub(crate) epoch: u64,
-    rows: Vec<SnapshotRow>,
+    pub(crate) rows: Vec<SnapshotRow>,
     writer: BatchWriter,
     next: u64,
     pub(crate) said_us: i64,
 }
 
 pub(crate) fn symbol(shard: u16, index: usize) -> String {
-    format!("S{shard}{index}.M")
+    format!("S{shard}{index:03}.M")
 }
 
 impl Publisher {
-    pub(crate) fn new(shard: u16, epoch: u64) -> Self {
-        let rows = vec![SnapshotRow::default(); PER_SHARD];
+    pub(crate) fn new(shard: u16, epoch: u64, size: usize) -> Self {
+        let rows = vec![SnapshotRow::default(); size];
         Self { shard, epoch, rows, writer: BatchWriter::default(), next: 1, said_us: 0 }
     }
 
@@ -61,7 +62,7 @@ impl Publisher {
             has_aggressor: true,
             has_size: true,
         };
-        let instruments = (0..PER_SHARD).map(instrument).collect();
+        let instruments = (0..self.rows.len()).map(instrument).collect();
         Definitions { shard: self.shard, feed_epoch: self.epoch, revision: 1, instruments }
     }
 
@@ -72,7 +73,7 @@ impl Publisher {
         now_us: i64,
         histories: &mut HashMap<(String, u64), History>,
     ) {
-        let index = random.below(PER_SHARD);
+        let index = random.below(self.rows.len());
         let row = &mut self.rows[index];
         let history = histories.entry((symbol(self.shard, index), self.epoch)).or_default();
         let small = |random: &mut Random, bound: usize| i64::try_from(random.below(bound)).unwrap();

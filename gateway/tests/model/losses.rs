@@ -1,7 +1,6 @@
 //! What a gateway lost, told by a second reader that only counts: of the events published since the epoch's first
 //! snapshot, lost are those that were never applied.
 
-use super::feed::PER_SHARD;
 use bytes::Bytes;
 use gateway::last_value::Image;
 use wire::batch::{Snapshot, SnapshotRow};
@@ -11,8 +10,8 @@ use wire::tick::{Change, Event};
 #[derive(Default)]
 struct Counts {
     /// Counts at the epoch's first snapshot, then events applied, of quotes and prints.
-    base: [[u64; 2]; PER_SHARD],
-    applied: [[u64; 2]; PER_SHARD],
+    base: Vec<[u64; 2]>,
+    applied: Vec<[u64; 2]>,
 }
 
 impl ShardSink for Counts {
@@ -29,10 +28,8 @@ impl ShardSink for Counts {
         new_epoch: bool,
     ) {
         if new_epoch {
-            *self = Self::default();
-            for (base, row) in self.base.iter_mut().zip(rows) {
-                *base = [row.ver.get(), row.tc.get()];
-            }
+            self.base = rows.map(|row| [row.ver.get(), row.tc.get()]).collect();
+            self.applied = vec![[0; 2]; self.base.len()];
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One history: time, bus, publishers, engine, clients, and what may happen between them.
 
 use super::client::{Client, Truth, Wire};
-use super::feed::{History, PER_SHARD, Publisher, SHARDS, symbol};
+use super::feed::{History, Publisher, SHARDS, SIZES, symbol};
 use super::losses::Losses;
 use super::random::Random;
 use bytes::Bytes;
@@ -34,6 +34,10 @@ pub(crate) struct World {
     now_us: i64,
     publishers: Vec<Publisher>,
     losses: Vec<Losses>,
+    /// Instruments of a shard.
+    size: usize,
+    /// Shard and index of each instrument.
+    places: Vec<(usize, usize)>,
     /// Until when nothing of a shard comes through, µs.
     cut_until_us: Vec<i64>,
     histories: HashMap<(String, u64), History>,
@@ -65,6 +69,7 @@ impl World {
         let prints = if short { 24 } else { 1 << 12 };
         let config = EngineConfig { shards: SHARDS, bounds: BOUNDS, prints, stuck_after_us: i64::MAX };
         let lossy = random.below(4) > 0;
+        let size = SIZES[usize::from(random.below(20) == 0)];
         let mut engine = Engine::new(config, now_us);
         let clients = (0..CLIENTS).map(|at| open(&mut engine, at, now_us, !short)).collect();
         Self {
@@ -75,8 +80,10 @@ impl World {
             random,
             now_us,
             losses: (0..SHARDS).map(|shard| Losses::new(shard, now_us)).collect(),
+            size,
+            places: Vec::new(),
             cut_until_us: vec![0; usize::from(SHARDS)],
-            publishers: (0..SHARDS).map(|shard| Publisher::new(shard, 100)).collect(),
+            publishers: (0..SHARDS).map(|shard| Publisher::new(shard, 100, size)).collect(),
             histories: HashMap::new(),
             post: BTreeMap::new(),
             posted: 0,
@@ -129,7 +136,7 @@ impl World {
         if self.random.in_thousand(8) {
             let shard = self.random.below(usize::from(SHARDS));
             let epoch = self.publishers[shard].epoch + 1;
-            self.publishers[shard] = Publisher::new(u16::try_from(shard).unwrap(), epoch);
+            self.publishers[shard] = Publisher::new(u16::try_from(shard).unwrap(), epoch, self.size);
         }
         if self.random.in_thousand(15) {
             self.engine.suspect(self.now_us);
@@ -163,7 +170,7 @@ impl World {
     fn publish(&mut self) {
         let shard = self.random.below(usize::from(SHARDS));
         // Now and then a burst that no group and no list can hold.
-        let events = if self.random.in_thousand(4) { 500 } else { 1 + self.random.below(4) };
+        let events = if self.random.in_thousand(4) { 500 } else { 1 + self.random.below(self.size / 2) };
         for _ in 0..events {
             self.publishers[shard].event(&mut self.random, self.now_us, &mut self.histories);
         }
@@ -206,13 +213,15 @@ impl World {
             }
         }
         for (id, instrument) in self.engine.directory.iter() {
-            self.symbols.entry(id.0).or_insert_with(|| instrument.symbol.clone());
+            if self.places.len() == id.index() {
+                let shard = self.engine.directory.shard(id).unwrap();
+                let index = (0..self.size).find(|index| symbol(shard, *index) == instrument.symbol);
+                self.places.push((usize::from(shard), index.unwrap()));
+                self.symbols.insert(id.0, instrument.symbol.clone());
+            }
             let image = self.engine.table.row(id).unwrap().image;
             self.epochs.insert((id.0, u64::from(image.quote.epoch_count)), image.quote.feed_epoch);
-            let shard = usize::from(self.engine.directory.shard(id).unwrap());
-            let index = (0..PER_SHARD)
-                .find(|index| symbol(shard.try_into().unwrap(), *index) == instrument.symbol)
-                .unwrap();
+            let (shard, index) = self.places[id.index()];
             self.losses[shard].check(index, &image);
         }
     }
@@ -487,7 +496,7 @@ impl World {
                 }
             }
         }
-        assert!(self.symbols.len() == usize::from(SHARDS) * PER_SHARD);
+        assert!(self.symbols.len() == usize::from(SHARDS) * self.size);
         self.clients.iter().for_each(Client::check_accounts);
         self.clients.iter().for_each(Client::check_reports);
     }
