@@ -7,6 +7,7 @@ use feed_sim::pace::Lateness;
 use feed_sim::publish::Publisher;
 use feed_sim::simulate::{Options, Simulator};
 use feed_sim::{replay, run};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -19,7 +20,10 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => error.exit(),
     };
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(&config.log);
+    let log = tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .with_env_filter(&config.log);
     log.init();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

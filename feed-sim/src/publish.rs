@@ -19,6 +19,10 @@ use wire::subject;
 /// How long a publisher before us may take to say its epoch.
 const PREDECESSOR_WITHIN: Duration = Duration::from_millis(300);
 
+/// How long the link's own queue (2,048 messages) may be full until a message is dropped: a server that takes nothing
+/// any more is not yet known to be gone.
+const QUEUE_WITHIN: Duration = Duration::from_millis(50);
+
 /// What was published; each only grows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Published {
@@ -26,7 +30,7 @@ pub struct Published {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Messages dropped because the link was down.
+    /// Messages dropped because the link was down or took nothing.
     pub dropped: u64,
 }
 
@@ -123,7 +127,11 @@ impl Publisher {
         for Outgoing { shard, payload } in outgoing.drain(..) {
             let Some(subject) = self.subjects.get(usize::from(shard)) else { continue };
             let bytes = payload.len() as u64;
-            if connected && self.client.publish(subject.clone(), payload.into()).await.is_ok() {
+            let taken = connected && {
+                let publish = self.client.publish(subject.clone(), payload.into());
+                matches!(tokio::time::timeout(QUEUE_WITHIN, publish).await, Ok(Ok(())))
+            };
+            if taken {
                 self.published.messages += 1;
                 self.published.bytes += bytes;
             } else {
