@@ -320,9 +320,8 @@ impl<S: Socket> Outbox<S> {
             if self.close_sent {
                 return Drained::Closed;
             }
-            let owes = self.slots.iter().any(|slot| !slot.is_clear()) && !self.paused;
-            if owes
-                && broken("reports_after_market_data")
+            if broken("reports_after_market_data")
+                && !(self.paused || self.slots.iter().all(Slot::is_clear))
                 && matches!(self.catch_up(shared), Some(Write::Wrote(_)))
             {
                 continue;

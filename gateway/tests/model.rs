@@ -8,6 +8,7 @@
 
 mod model {
     pub(crate) mod client;
+    pub(crate) mod directed;
     pub(crate) mod feed;
     pub(crate) mod lists;
     pub(crate) mod losses;
@@ -71,4 +72,10 @@ fn the_same_seed_gives_the_same_bytes() {
     for seed in [3, 77, 4_242] {
         assert_eq!(World::new(seed).run(false), World::new(seed).run(false));
     }
+}
+
+#[test]
+fn a_catch_up_goes_on_from_the_middle_while_low_ids_move() {
+    break_a_rule();
+    model::directed::a_catch_up_goes_on_from_the_middle();
 }
