@@ -53,7 +53,7 @@ pub struct Config {
     pub live: bool,
 
     /// What to log: `error`, `warn`, `info`, `debug`, or per module.
-    #[arg(long, env = "TICKGATE_LOG", default_value = "info,async_nats=warn", value_name = "FILTER")]
+    #[arg(long, env = "TICKGATE_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
 }
 
