@@ -1,0 +1,166 @@
+"""An async client: market data in the form `fixed` as numpy batches, and orders on the same socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import websockets
+
+from .fixed import Batch, decode
+
+QUEUE_MAX = 1_000
+"""Batches kept for a slow reader; beyond it reading stops, and the gateway conflates harder."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What `subscribed` says of an instrument."""
+
+    symbol: str
+    id: int
+    price_exponent: int
+    qty_exponent: int
+    tick_size: str
+    lot_size: str
+    has_aggressor: bool
+    has_size: bool
+
+    def price(self, mantissa: int) -> Decimal:
+        """A price, exactly."""
+        return Decimal(int(mantissa)).scaleb(self.price_exponent)
+
+    def qty(self, mantissa: int) -> Decimal:
+        """A quantity, exactly."""
+        return Decimal(int(mantissa)).scaleb(self.qty_exponent)
+
+
+class TickgateError(RuntimeError):
+    """An error that the gateway answered; `code` is its word in the registry."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(f"{answer.get('code')}: {answer.get('message')}")
+        self.code = answer.get("code")
+
+
+class Client:
+    """One session. Iterate it for batches; reports and notices wait in `reports` and `notices`."""
+
+    def __init__(self, socket: websockets.ClientConnection) -> None:
+        self._socket = socket
+        self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUE_MAX)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._next_id = 0
+        self._frame = 0
+        self._reader = asyncio.create_task(self._read())
+        self.instruments: dict[int, Instrument] = {}
+        """By id, as `subscribed` and `added` told them."""
+        self.reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.notices: list[dict[str, Any]] = []
+        self.welcome: dict[str, Any] = {}
+        self.frames_lost = 0
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Says goodbye."""
+        await self._socket.close()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    async def request(self, op: str, **fields: Any) -> dict[str, Any]:
+        """Sends a request and waits for its reply.
+
+        Raises:
+            TickgateError: when the reply is an error.
+        """
+        self._next_id += 1
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[self._next_id] = future
+        await self._socket.send(json.dumps({"op": op, "id": self._next_id, **fields}))
+        answer = await future
+        if answer["op"] == "error":
+            raise TickgateError(answer)
+        return answer
+
+    async def subscribe(self, symbols: Iterable[str], channel: str = "quote", interval_ms: int = 50) -> dict[str, Any]:
+        """Subscribes; patterns with `*` are allowed. The reply names what was refused, item by item."""
+        return await self.request("subscribe", channel=channel, symbols=list(symbols), interval_ms=interval_ms)
+
+    async def order_new(self, cl_ord_id: str, symbol: str, side: str, qty: str, price: str | None = None,
+                        tif: str = "day") -> dict[str, Any]:
+        """Sends an order: limit with a price, market without. Prices and quantities are decimal text."""
+        fields = {"cl_ord_id": cl_ord_id, "symbol": symbol, "side": side, "qty": qty, "tif": tif,
+                  "type": "market" if price is None else "limit"}
+        if price is not None:
+            fields["price"] = price
+        return await self.request("order.new", **fields)
+
+    async def order_cancel(self, cl_ord_id: str, orig_cl_ord_id: str) -> dict[str, Any]:
+        """Cancels the order that `orig_cl_ord_id` names."""
+        return await self.request("order.cancel", cl_ord_id=cl_ord_id, orig_cl_ord_id=orig_cl_ord_id)
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        while (batch := await self._batches.get()) is not None:
+            yield batch
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._socket:
+                if isinstance(message, bytes):
+                    await self._data(message)
+                else:
+                    await self._control(json.loads(message))
+        except websockets.ConnectionClosed:
+            pass
+        finally:
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(ConnectionError("the socket ended"))
+            await self._batches.put(None)
+
+    async def _data(self, message: bytes) -> None:
+        batch = decode(message)
+        if batch is None:
+            return
+        if batch.frame != (self._frame + 1) & 0xFFFFFFFF:
+            await self._lost()
+        self._frame = batch.frame
+        await self._batches.put(batch)
+
+    async def _lost(self) -> None:
+        self.frames_lost += 1
+        await self._socket.send(json.dumps({"op": "repair"}))
+
+    async def _control(self, answer: dict[str, Any]) -> None:
+        op = answer.get("op")
+        if op in ("subscribed", "added"):
+            for told in answer["symbols"]:
+                instrument = Instrument(**{name: told[name] for name in Instrument.__dataclass_fields__})
+                self.instruments[instrument.id] = instrument
+        if op == "heartbeat":
+            if answer["last_frame"] != self._frame:
+                self._frame = answer["last_frame"]
+                await self._lost()
+        elif op == "report":
+            await self.reports.put(answer)
+        elif op == "notice":
+            self.notices.append(answer)
+        elif not answer.get("more") and (future := self._waiting.pop(answer.get("id"), None)) and not future.done():
+            future.set_result(answer)
+
+
+async def connect(url: str, account: str | None = None, session: str = "python") -> Client:
+    """Opens a session. With an account (development mode) it may trade."""
+    socket = await websockets.connect(url, subprotocols=["tickgate.v1.fixed"], compression=None, max_size=1 << 20)
+    client = Client(socket)
+    fields = {"session": session} | ({"account": account} if account else {})
+    client.welcome = await client.request("hello", **fields)
+    return client
