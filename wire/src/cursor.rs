@@ -69,6 +69,13 @@ impl<'a> Reader<'a> {
     /// [`Damaged`] when fewer bytes are left.
     #[inline]
     pub fn little(&mut self, count: usize) -> Result<u64, Damaged> {
+        // Away from the end one load and a mask; the loop below costs a branch a byte.
+        if let Some(eight) = self.bytes.first_chunk::<8>()
+            && count < 8
+        {
+            self.bytes = &self.bytes[count..];
+            return Ok(u64::from_le_bytes(*eight) & ((1 << (8 * count)) - 1));
+        }
         let mut value = 0;
         for (i, byte) in self.take(count)?.iter().enumerate() {
             value |= u64::from(*byte) << (8 * i);
