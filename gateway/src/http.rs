@@ -38,6 +38,11 @@ const LINGERING_MAX: u32 = 10;
 pub trait Site: Host + 'static {
     /// Opens a session; its number is the engine's.
     fn open(&self, link: Rc<Link>, form: Form) -> u32;
+    /// Whether anybody may name an account: then a page may connect only by a loopback name, so that no foreign page
+    /// reaches it by having its own name resolve here.
+    fn development(&self) -> bool {
+        false
+    }
     /// The answer to `GET path`; `None` = there is none.
     fn get(&self, path: &str) -> Option<Page>;
 }
@@ -196,7 +201,7 @@ fn answer<S: Site>(
         return page
             .map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response);
     };
-    let (form, subprotocol) = match handshake::check(&request) {
+    let (form, subprotocol) = match handshake::check(&request, site.development()) {
         Ok(agreed) => agreed,
         Err((status, text)) => return plain(status, text),
     };

@@ -279,7 +279,13 @@ impl<S: Socket> Outbox<S> {
     /// order must get in however thin the link is.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.answers.is_empty() && self.joins.is_empty()
+        self.answers.is_empty() && self.joins.is_empty() && !self.is_closing()
+    }
+
+    /// Whether the end is queued: nothing that comes from the client counts any more.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.close.is_some()
     }
 
     /// Whether market data goes to bits instead of the socket.

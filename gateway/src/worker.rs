@@ -42,6 +42,10 @@ impl Site for Worker {
         session
     }
 
+    fn development(&self) -> bool {
+        !self.0.terms.demo_accounts.is_empty()
+    }
+
     fn get(&self, path: &str) -> Option<Page> {
         let json = |status, body: String| Page::new(status, "application/json", body);
         match path {
@@ -65,6 +69,10 @@ impl Host for Worker {
     fn text(&self, session: u32, message: &mut [u8]) {
         let shell = &self.0;
         let now_us = shell.clock.now_us();
+        // One read may hold more requests behind the one that ended the session: none of them is taken.
+        if shell.engine.borrow().outbox(session).is_none_or(crate::outbox::Outbox::is_closing) {
+            return;
+        }
         let then = {
             let mut sessions = shell.sessions.borrow_mut();
             let Some(Some(live)) = sessions.get_mut(session as usize) else { return };

@@ -15,11 +15,12 @@ use wire::frame::Form;
 pub type Refused = (StatusCode, &'static str);
 
 /// Checks a request in the order in which a client can mend it; the answer is the form of its market data, and the
-/// subprotocol to be named in the reply (none was offered: none is named, and the form is `compact`).
+/// subprotocol to be named in the reply (none was offered: none is named, and the form is `compact`). With
+/// `loopback_only` a browser must have come by a loopback name.
 ///
 /// # Errors
 /// The HTTP status and one line of text.
-pub fn check<B>(request: &Request<B>) -> Result<(Form, Option<&'static str>), Refused> {
+pub fn check<B>(request: &Request<B>, loopback_only: bool) -> Result<(Form, Option<&'static str>), Refused> {
     let headers = request.headers();
     if request.version() != Version::HTTP_11 {
         return Err((StatusCode::HTTP_VERSION_NOT_SUPPORTED, "WebSocket needs HTTP/1.1"));
@@ -42,7 +43,7 @@ pub fn check<B>(request: &Request<B>) -> Result<(Form, Option<&'static str>), Re
     {
         return Err((StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13"));
     }
-    if !origin_is_ours(headers) {
+    if !origin_is_ours(headers, loopback_only) {
         return Err((StatusCode::FORBIDDEN, "this origin is not allowed"));
     }
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
@@ -92,13 +93,14 @@ fn has_token(headers: &HeaderMap, name: &hyper::header::HeaderName, token: &str)
 
 /// A browser names the page that opens a socket: it must come from this very host, or from loopback when this host is
 /// loopback. A client that names none is no browser.
-fn origin_is_ours(headers: &HeaderMap) -> bool {
+fn origin_is_ours(headers: &HeaderMap, loopback_only: bool) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
     let Some((_, authority)) = origin.split_once("://") else { return false };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    authority.eq_ignore_ascii_case(host) || (is_loopback(authority) && is_loopback(host))
+    let loopback = is_loopback(authority) && is_loopback(host);
+    loopback || (authority.eq_ignore_ascii_case(host) && !loopback_only)
 }
 
 fn is_loopback(authority: &str) -> bool {
@@ -140,11 +142,11 @@ mod tests {
 
     #[test]
     fn the_first_known_subprotocol_is_taken() {
-        assert_eq!(check(&request(&GOOD)), Ok((Form::Compact, None)));
+        assert_eq!(check(&request(&GOOD), false), Ok((Form::Compact, None)));
         let offer = ("sec-websocket-protocol", "chat, tickgate.v1.json, tickgate.v1.fixed");
         let mut headers = GOOD.to_vec();
         headers.push(offer);
-        assert_eq!(check(&request(&headers)), Ok((Form::Json, Some("tickgate.v1.json"))));
+        assert_eq!(check(&request(&headers), false), Ok((Form::Json, Some("tickgate.v1.json"))));
     }
 
     #[test]
@@ -152,7 +154,7 @@ mod tests {
         for (at, status) in [(0, 400), (1, 426), (2, 426), (3, 426), (4, 400)] {
             let mut headers = GOOD.to_vec();
             headers.remove(at);
-            assert_eq!(check(&request(&headers)).unwrap_err().0, status);
+            assert_eq!(check(&request(&headers), false).unwrap_err().0, status);
         }
         for (header, status) in [
             (("origin", "https://evil.example"), 403),
@@ -165,10 +167,16 @@ mod tests {
         ] {
             let mut headers = GOOD.to_vec();
             headers.push(header);
-            assert_eq!(check(&request(&headers)).unwrap_err().0, status, "{header:?}");
+            assert_eq!(check(&request(&headers), false).unwrap_err().0, status, "{header:?}");
         }
         let mut headers = GOOD.to_vec();
         headers.push(("origin", "http://127.0.0.1:8080"));
-        assert!(check(&request(&headers)).is_ok());
+        assert!(check(&request(&headers), true).is_ok());
+        // A foreign name that resolves to this machine is no way in where accounts need no proof.
+        let mut foreign = GOOD.to_vec();
+        foreign[0] = ("host", "evil.example");
+        foreign.push(("origin", "http://evil.example"));
+        assert!(check(&request(&foreign), false).is_ok());
+        assert_eq!(check(&request(&foreign), true).unwrap_err().0, 403);
     }
 }
