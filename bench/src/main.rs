@@ -164,9 +164,9 @@ struct BlastArgs {
     /// Bytes of a frame.
     #[arg(long)]
     bytes: usize,
-    /// Interval, ms.
+    /// Interval, µs.
     #[arg(long)]
-    interval: u32,
+    interval_us: u32,
     /// Phases.
     #[arg(long)]
     phases: u32,
@@ -299,7 +299,7 @@ fn whole(args: Run) -> Outcome<bool> {
 fn limit(args: &BlastArgs) -> Outcome {
     let blast = Blast {
         bytes: args.bytes,
-        interval: Duration::from_millis(args.interval.into()),
+        interval: Duration::from_micros(args.interval_us.into()),
         phases: args.phases,
         wakes: args.wakes,
     };

@@ -285,9 +285,9 @@ impl Member {
             Ok(count)
         };
         let open = partial.read(&mut scratch, read, |opcode, payload| match opcode {
-            lean::BINARY => data(shared, &mut view, plan.decode, payload),
+            lean::BINARY => data(shared, &mut view, plan, payload),
             lean::TEXT if plan.form == Form::Json && tickgate_client::is_data(payload) => {
-                data(shared, &mut view, plan.decode, payload);
+                data(shared, &mut view, plan, payload);
             }
             lean::TEXT => end = end.take().or_else(|| control(shared, &mut view, payload)),
             lean::PING => lean::put_frame(&mut pong, lean::PONG, payload),
@@ -302,14 +302,15 @@ impl Member {
     }
 }
 
-fn data(shared: &Shared, view: &mut View, decode: bool, payload: &[u8]) {
-    let measuring = shared.measuring.get();
+fn data(shared: &Shared, view: &mut View, plan: &Plan, payload: &[u8]) {
+    // What a client that stalls reads late is no figure of the others.
+    let measuring = shared.measuring.get() && !plan.stalls;
     let mut counts = shared.counts.borrow_mut();
     if measuring {
         counts.frames += 1;
         counts.bytes += payload.len() as u64;
     }
-    if !decode {
+    if !plan.decode {
         return;
     }
     match view.message(payload, &mut |_| {}) {

@@ -117,8 +117,10 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         let blast = {
             let _frozen = Frozen::new(&mut stack);
             let bytes = mean_frame(&counts);
-            let with = limit(plan, bytes, WAKES).await?;
-            (with, limit(plan, bytes, 0).await?)
+            // The gateway sends nothing where nothing changed: the limit gets its frames a second, not the most.
+            let per_s = counts.frames as f64 / plan.time.as_secs_f64().max(0.001);
+            let with = limit(plan, bytes, per_s, WAKES).await?;
+            (with, limit(plan, bytes, per_s, 0).await?)
         };
         swarm.measure(Duration::from_secs(3)).await;
         rounds.push(Round { gateway, counts, blast: blast.0, blast_no_wakes: blast.1 });
@@ -155,14 +157,14 @@ fn mean_frame(counts: &Counts) -> usize {
 }
 
 /// CPU share of a process that only writes.
-async fn limit(plan: Plan, bytes: usize, wakes: u32) -> Outcome<f64> {
+async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: u32) -> Outcome<f64> {
     let folder = Folder::new()?;
     let program = config::binaries().map_err(HarnessError::new)?.join("bench");
     let phases = plan.clients.div_ceil(PHASE_SESSIONS);
     let args = [
         "blast".to_owned(),
         format!("--bytes={bytes}"),
-        format!("--interval={}", plan.interval_ms),
+        format!("--interval-us={:.0}", plan.clients as f64 * 1e6 / frames_per_s.max(1.0)),
         format!("--phases={phases}"),
         format!("--wakes={wakes}"),
     ];
@@ -184,7 +186,7 @@ async fn limit(plan: Plan, bytes: usize, wakes: u32) -> Outcome<f64> {
     let counts = swarm.measure(plan.time / 2).await;
     let (spent, seconds) = (cpu() - before, (tickgate_client::now_us() - begun_us) as f64 / 1e6);
     process.kill().await;
-    let wanted = plan.clients as f64 * 1e3 / f64::from(plan.interval_ms) * seconds;
+    let wanted = frames_per_s * seconds;
     if (counts.frames as f64) < wanted * 0.95 {
         return Err(HarnessError(format!("the limit sent {} of {wanted:.0} frames", counts.frames)));
     }

@@ -1,7 +1,7 @@
 //! Readers that stall beside healthy ones: what each costs, and what the others notice.
 
 use super::fanout::plans;
-use crate::harness::{HarnessError, Options, Outcome, Pins, Stack};
+use crate::harness::{HarnessError, Options, Outcome, Pins, Stack, until};
 use crate::load::readers;
 use crate::load::swarm::{Counts, Swarm};
 use crate::measure;
@@ -25,6 +25,18 @@ pub struct Plan {
 /// Receive buffer of a reader that stalls: what it keeps in *its* kernel is not the gateway's doing.
 const RECEIVE_BUFFER: u32 = 4_096;
 
+/// How long the kernel's buffers may take to fill.
+const BLOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Waits until as many sockets are full. Without this proof the figures would be of readers that never stalled.
+async fn blocked(stack: &Stack, wanted: usize) -> Outcome {
+    until("blocked sockets at the gateway", BLOCK_WAIT, async || {
+        let blocked = stack.metric("gw_sessions_blocked").await.ok()?;
+        (blocked >= wanted as f64).then_some(())
+    })
+    .await
+}
+
 /// Runs the rounds.
 ///
 /// # Errors
@@ -35,7 +47,11 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
     let names = readers::all_symbols(&stack.address).await.map_err(HarnessError::new)?;
     let failed = |error: std::io::Error| HarnessError(format!("{error}\n{}", stack.tails()));
     let mut all = plans(&names, plan.clients, 20, 50);
+    let everything: Vec<String> = names.iter().map(|symbol| symbol.symbol.clone()).collect();
     for one in all.iter_mut().take(plan.stalled) {
+        // All symbols, often: 20 symbols at 20 Hz would fit into the kernel's buffers for many seconds.
+        one.symbols.clone_from(&everything);
+        one.interval_ms = 10;
         one.stalls = true;
         one.receive_buffer = Some(RECEIVE_BUFFER);
     }
@@ -48,6 +64,7 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
         let before = memory();
         let without = swarm.measure(plan.time).await;
         swarm.stall(true);
+        blocked(&stack, plan.stalled).await?;
         let with = swarm.measure(plan.time).await;
         let after = memory();
         swarm.stall(false);
