@@ -97,6 +97,24 @@ fn a_request_is_answered_and_every_session_of_the_account_gets_the_report() {
 }
 
 #[test]
+fn an_order_behind_what_ends_the_session_is_not_taken() {
+    let bus = Memory::new(&["A.X"]);
+    rejecting(&bus, 0);
+    let seen = bus.clone();
+    with_gateway(&[], &bus, |address| async move {
+        let mut client = Client::hello(address, "json", "A1").await;
+        heard(&mut client).await;
+        // Written without a pause, so that the gateway reads all of it at once.
+        for _ in 0..20 {
+            client.send("no json").await;
+        }
+        client.send(ORDER).await;
+        assert_eq!(client.closed().await, 1008);
+        assert!(seen.requests.borrow().is_empty());
+    });
+}
+
+#[test]
 fn a_block_that_was_not_republished_is_read_from_the_log() {
     let bus = Memory::new(&["A.X"]);
     rejecting(&bus, 2);
