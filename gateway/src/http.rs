@@ -60,6 +60,18 @@ pub struct Door {
     pub socket_echo: bool,
 }
 
+/// Descriptors that connections leave to the bus, the listener and the runtime.
+const DESCRIPTORS_KEPT: u64 = 32;
+
+/// As many connections as asked, or fewer: a connection that is accepted must have its descriptor, and so must those
+/// that are told there is no room. Out of descriptors nobody would be told anything.
+#[must_use]
+pub fn connections_within(asked: u32, descriptors: Option<u64>) -> u32 {
+    let kept = DESCRIPTORS_KEPT + u64::from(LINGERING_MAX);
+    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(kept).max(1));
+    u32::try_from(room).unwrap_or(u32::MAX).min(asked)
+}
+
 /// Binds an address with a long backlog.
 ///
 /// # Errors
@@ -227,4 +239,17 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
         headers.insert("allow", HeaderValue::from_static("GET, HEAD"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_the_rest() {
+        assert_eq!(connections_within(10_000, None), 10_000);
+        assert_eq!(connections_within(10_000, Some(20_000)), 10_000);
+        assert_eq!(connections_within(10_000, Some(128)), 86);
+        assert_eq!(connections_within(10_000, Some(3)), 1);
+    }
 }

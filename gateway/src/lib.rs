@@ -64,7 +64,7 @@ const GOODBYES_WITHIN: Duration = Duration::from_secs(4);
 /// Serves until `shutdown`, then says goodbye to all and returns. Must run in a `LocalSet`.
 ///
 /// # Errors
-/// When the page's files cannot be read.
+/// When the page's files cannot be read, or a part of the gateway fails.
 pub async fn run(
     listener: TcpListener,
     bus: Rc<dyn Bus>,
@@ -73,7 +73,16 @@ pub async fn run(
 ) -> io::Result<()> {
     let pages = config.page_dir.as_deref().map_or_else(|| Ok(Pages::default()), Pages::read)?;
     let limits = Limits { message_bytes: wire::MESSAGE_BYTES_MAX, fragments: FRAGMENTS_MAX };
-    let door = Door { connections_max: config.sessions_max, pages, limits, socket_echo: config.socket_echo };
+    let descriptors = raise_descriptors();
+    let connections_max = http::connections_within(config.sessions_max, descriptors);
+    if connections_max < config.sessions_max {
+        tracing::warn!(
+            connections_max,
+            descriptors,
+            "--sessions-max is lowered to what the limit of descriptors holds"
+        );
+    }
+    let door = Door { connections_max, pages, limits, socket_echo: config.socket_echo };
     let shell = Rc::new(Shell::new(config, bus, Clock::start()));
     let mut tasks = JoinSet::new();
     // The market task gives way by itself after each turn; a budget would only split its turns.
@@ -82,17 +91,27 @@ pub async fn run(
     for partition in 0..shell.config.partitions {
         tasks.spawn_local(orders::follow(Rc::clone(&shell), partition));
     }
-    tokio::select! {
-        () = http::serve(listener, Rc::new(Worker(Rc::clone(&shell))), door) => {}
-        () = shutdown => {}
-        _ended = tasks.join_next() => tracing::error!("a task that must not end has ended"),
-    }
+    let ended = tokio::select! {
+        () = http::serve(listener, Rc::new(Worker(Rc::clone(&shell))), door) => Ok(()),
+        () = shutdown => Ok(()),
+        _ended = tasks.join_next() => Err(io::Error::other("a task that must not end has ended")),
+    };
     goodbye(&shell).await;
-    Ok(())
+    ended
 }
 
-/// Lets order requests under way be answered, then ends all sessions; each step within its bound.
+/// Raises the soft limit of descriptors to the hard one; the answer is what then holds, `None` = no limit.
+fn raise_descriptors() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _best_effort = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current
+}
+
+/// Takes no more orders, lets those under way be answered, then ends all sessions; each step within its bound.
 async fn goodbye(shell: &Rc<Shell>) {
+    shell.stopping.set(true);
     wait_until(ANSWERS_WITHIN, || !shell.has_in_flight()).await;
     let sessions: Vec<u32> = {
         let sessions = shell.sessions.borrow();

@@ -72,6 +72,8 @@ pub struct Shell {
     pub interest: Notify,
     /// Whether the wanted shards may have changed.
     pub interest_changed: Cell<bool>,
+    /// Set once the gateway stops: no order is taken any more.
+    pub stopping: Cell<bool>,
     nudges: Vec<Notify>,
     serial: Cell<u32>,
     complained_us: Cell<i64>,
@@ -117,6 +119,7 @@ impl Shell {
             metrics: Metrics::default(),
             interest: Notify::new(),
             interest_changed: Cell::new(false),
+            stopping: Cell::new(false),
             nudges: (0..config.partitions).map(|_| Notify::new()).collect(),
             serial: Cell::new(0),
             complained_us: Cell::new(i64::MIN),

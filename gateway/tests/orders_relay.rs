@@ -8,7 +8,8 @@ use gateway::bus::BusError;
 use std::cell::Cell;
 use std::rc::Rc;
 use support::client::Client;
-use support::{Memory, with_gateway};
+use support::{Memory, with_gateway, with_stoppable_gateway};
+use tokio::sync::Notify;
 use wire::block::{BlockWriter, Digest, Durability, Effect, Input, Life, Step};
 use wire::order::{
     Act, ExecType, ExecutionReport, OrdStatus, OrderId, OrderReply, OrderRequest, Outcome, Reason,
@@ -159,6 +160,28 @@ fn without_a_writer_an_order_is_refused_at_once_and_without_an_answer_its_outcom
         let reply = client.ask(ORDER, "order.reply").await;
         assert_eq!(reply["outcome"], "unknown");
         assert!(reply.get("block").is_none() && reply.get("report_seq").is_none());
+    });
+}
+
+#[test]
+fn a_gateway_that_stops_answers_what_is_under_way_and_takes_nothing_more() {
+    let bus = Memory::new(&["A.X"]);
+    rejecting(&bus, 0);
+    let hold = Rc::new(Notify::new());
+    *bus.hold.borrow_mut() = Some(hold.clone());
+    let seen = bus.clone();
+    with_stoppable_gateway(&[], &bus, |address, stop| async move {
+        let mut client = Client::hello(address, "json", "A1").await;
+        heard(&mut client).await;
+        client.send(ORDER).await;
+        client.ask(r#"{"op":"ping"}"#, "pong").await;
+        stop.send(()).expect("the gateway runs");
+        let error = client.ask(&ORDER.replace("c-1", "c-2"), "error").await;
+        assert_eq!((&error["code"], &error["cl_ord_id"]), (&"order_unavailable".into(), &"c-2".into()));
+        assert_eq!(seen.requests.borrow().len(), 1);
+        hold.notify_one();
+        assert_eq!(client.until("order.reply").await["cl_ord_id"], "c-1");
+        assert_eq!(client.closed().await, 1001);
     });
 }
 

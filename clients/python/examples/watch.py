@@ -13,8 +13,9 @@ async def main(url: str) -> None:
         quotes, until, ordered = 0, time.monotonic() + 3, False
         async for batch in client:
             quotes += len(batch.records)
-            if not ordered:
-                last = batch.records[-1]
+            live = batch.records[batch.records["state"] == 0]
+            if not ordered and len(live):
+                last = live[-1]
                 instrument = client.instruments[int(last["symbol"])]
                 print(f"{instrument.symbol}: {instrument.price(last['bid'])} / {instrument.price(last['ask'])}")
                 reply = await client.order_new(f"watch-{time.time_ns()}", instrument.symbol, "buy", instrument.lot_size)

@@ -71,6 +71,8 @@ fn admit(
         Some((ErrorCode::OrderRate, "too many requests wait for their writer"))
     } else if !relay.may_send(account, now_us) {
         Some((ErrorCode::OrderRate, "above the account's orders a second"))
+    } else if shell.stopping.get() {
+        Some((ErrorCode::OrderUnavailable, "this gateway is stopping; not taken"))
     } else if !shell.bus.alarm().is_connected() {
         // The bus client would keep it and send it when the link is back: an order must not wake up late.
         Some((ErrorCode::OrderUnavailable, "the bus is not connected; not taken"))

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
 use wire::instrument::{Definitions, Instrument};
 use wire::order::{OrderReply, OrderRequest};
@@ -54,6 +54,8 @@ pub(crate) struct Memory {
     lives: RefCell<Option<mpsc::Sender<Bytes>>>,
     log: RefCell<Vec<Bytes>>,
     writer: RefCell<Option<Writer>>,
+    /// While set, answers to order requests wait for it.
+    pub(crate) hold: RefCell<Option<Rc<Notify>>>,
     /// Order requests seen.
     pub(crate) requests: RefCell<Vec<OrderRequest>>,
     /// How often the shard's snapshot was asked for.
@@ -79,6 +81,7 @@ impl Memory {
             lives: RefCell::default(),
             log: RefCell::default(),
             writer: RefCell::default(),
+            hold: RefCell::default(),
             requests: RefCell::default(),
             snapshots: Cell::new(0),
         };
@@ -264,7 +267,11 @@ impl Bus for Memory {
             Some(writer) => writer(self, &request),
             None => Err(BusError::NoResponders),
         };
+        let hold = self.hold.borrow().clone();
         async move {
+            if let Some(hold) = hold {
+                hold.notified().await;
+            }
             answer.map(|reply| {
                 let mut out = Vec::new();
                 reply.encode(&mut out);
@@ -329,19 +336,35 @@ pub(crate) fn with_gateway<F: Future<Output = ()>>(
     bus: &Rc<Memory>,
     test: impl FnOnce(std::net::SocketAddr) -> F,
 ) {
+    with_stoppable_gateway(flags, bus, |address, stop| {
+        let test = test(address);
+        async move {
+            test.await;
+            let _sent = stop.send(());
+        }
+    });
+}
+
+/// As [`with_gateway`]; the gateway stops when the test says so, at the latest at its end.
+pub(crate) fn with_stoppable_gateway<F: Future<Output = ()>>(
+    flags: &[&str],
+    bus: &Rc<Memory>,
+    test: impl FnOnce(std::net::SocketAddr, oneshot::Sender<()>) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let config = config(flags);
         let listener = gateway::listen(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let bus: Rc<dyn Bus> = bus.clone();
         let running = tokio::task::spawn_local(gateway::run(listener, bus, config, async {
             let _ended = stopped.await;
         }));
-        tokio::time::timeout(Duration::from_secs(20), test(address)).await.expect("the test ends in time");
-        let _sent = stop.send(());
+        tokio::time::timeout(Duration::from_secs(20), test(address, stop))
+            .await
+            .expect("the test ends in time");
         let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
         ended.expect("the gateway ends in time").unwrap().unwrap();
     });

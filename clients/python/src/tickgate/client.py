@@ -11,7 +11,7 @@ from typing import Any
 
 import websockets
 
-from .fixed import Batch, decode
+from .fixed import ABSENT, Batch, decode
 
 QUEUE_MAX = 1_000
 """Batches kept for a slow reader; beyond it reading stops, and the gateway conflates harder."""
@@ -30,9 +30,9 @@ class Instrument:
     has_aggressor: bool
     has_size: bool
 
-    def price(self, mantissa: int) -> Decimal:
-        """A price, exactly."""
-        return Decimal(int(mantissa)).scaleb(self.price_exponent)
+    def price(self, mantissa: int) -> Decimal | None:
+        """A price, exactly; None when that side is absent."""
+        return None if mantissa == ABSENT else Decimal(int(mantissa)).scaleb(self.price_exponent)
 
     def qty(self, mantissa: int) -> Decimal:
         """A quantity, exactly."""
