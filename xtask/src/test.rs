@@ -10,10 +10,13 @@ use crate::suites::{Counts, Runner, count};
 use crate::sys::{Failure, Outcome, ci, failed, now, root};
 use crate::tools;
 
+/// Histories of the engine's model in a full run.
+const FULL_HISTORIES: &str = "200000";
+
 /// Arguments of `test`.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Also the long runs: more histories, more seeds, more kills.
+    /// Also the long run of the engine's model: 200,000 histories, a quarter of an hour and more.
     #[arg(long)]
     full: bool,
     /// Leave out what needs nats-server; counted as skipped. Refused when CI is set.
@@ -94,10 +97,11 @@ fn rust(args: &TestArgs, nats: Option<&Path>) -> Counts {
     command.args(["test", "--workspace", "--no-fail-fast", "--jobs", "2", "--", "--show-output"]);
     match nats {
         Some(path) => command.env("NATS_SERVER_BIN", path),
-        None => command.env("TICKGATE_NO_NATS", "1"),
+        // A path that is no file: whoever looks for a server finds none, not even one in `.tools` or on PATH.
+        None => command.env("NATS_SERVER_BIN", "none"),
     };
     if args.full {
-        command.env("TICKGATE_FULL", "1").arg("--include-ignored");
+        command.env("MODEL_HISTORIES", FULL_HISTORIES).arg("--include-ignored");
     }
     count(command, Runner::Cargo)
 }

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
+from typing import NamedTuple
 
 import numpy as np
 
 ABSENT = -(2**63)
 """Stands for a price that is absent."""
 
-HEADER = np.dtype(
-    [
-        ("record_bytes", "<u2"), ("kind", "u1"), ("version", "u1"), ("header_bytes", "u1"), ("flags", "u1"),
-        ("slot", "<u2"), ("frame", "<u4"), ("reserved", "<u4"), ("ts_flush", "<i8"), ("watermark", "<i8"),
-    ]
-)
+HEADER = struct.Struct("<HBBBBHIIqq")
+"""Record size, kind, version, header size, flags, slot, frame, reserved, flush time, watermark."""
 
 QUOTE = np.dtype(
     [
@@ -46,15 +43,14 @@ KINDS = {0: QUOTE, 1: QUOTE, 2: TRADE, 7: TRADE_TOTALS}
 LISTED = 2
 """Header flag: these prints are already in the totals sent before."""
 
-assert (HEADER.itemsize, QUOTE.itemsize, TRADE.itemsize, TRADE_TOTALS.itemsize) == (32, 64, 56, 112)
+assert (HEADER.size, QUOTE.itemsize, TRADE.itemsize, TRADE_TOTALS.itemsize) == (32, 64, 56, 112)
 
 
 class Damaged(ValueError):
     """Bytes that are no message of this protocol."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """One message: records of one kind, as a read-only view of the bytes that came."""
 
     kind: int
@@ -77,13 +73,11 @@ def decode(message: bytes) -> Batch | None:
     Raises:
         Damaged: when the bytes are cut or of another version.
     """
-    if len(message) < HEADER.itemsize:
+    if len(message) < HEADER.size:
         raise Damaged("cut header")
-    head = np.frombuffer(message, HEADER, count=1)[0]
-    stride, start = int(head["record_bytes"]), int(head["header_bytes"])
-    if head["version"] != 1 or start < HEADER.itemsize or stride == 0 or (len(message) - start) % stride:
+    stride, kind, version, start, flags, slot, frame, _, ts_flush, watermark = HEADER.unpack_from(message)
+    if version != 1 or start < HEADER.size or stride == 0 or (len(message) - start) % stride:
         raise Damaged("records do not fill the message")
-    kind = int(head["kind"])
     dtype = KINDS.get(kind)
     if dtype is None:
         return None
@@ -95,8 +89,6 @@ def decode(message: bytes) -> Batch | None:
         longer = np.dtype({"names": dtype.names, "formats": [dtype[n] for n in dtype.names],
                            "offsets": [dtype.fields[n][1] for n in dtype.names], "itemsize": stride})
         records = np.frombuffer(message, longer, offset=start)
-    watermark = int(head["watermark"])
     return Batch(
-        kind, int(head["slot"]), int(head["frame"]), bool(head["flags"] & LISTED), int(head["ts_flush"]),
-        None if watermark == ABSENT else watermark, records,
+        kind, slot, frame, bool(flags & LISTED), ts_flush, None if watermark == ABSENT else watermark, records
     )
