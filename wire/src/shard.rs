@@ -160,7 +160,9 @@ impl ShardReader {
             return Ok(());
         }
         if batch.header.first.get() > self.next {
-            self.counters.events_lost += batch.header.first.get() - self.next;
+            // A damaged head may claim any distance; the count stays at its end rather than going round.
+            let lost = batch.header.first.get() - self.next;
+            self.counters.events_lost = self.counters.events_lost.saturating_add(lost);
             self.resync();
             self.keep(payload);
             return Ok(());
@@ -355,6 +357,17 @@ mod tests {
         reader.batch(&batch(5, 3..6), 0, &mut seen).unwrap();
         assert_eq!(seen.numbers, [1, 2, 3, 4, 5]);
         assert_eq!(reader.counters().events_repeated, 4);
+    }
+
+    #[test]
+    fn heads_that_claim_any_distance_never_turn_a_count_round() {
+        let (mut reader, mut seen) = (ShardReader::new(0, 0), Seen::default());
+        for _ in 0..2 {
+            reader.snapshot(&snapshot(5, 2), 0, &mut seen).unwrap();
+            reader.batch(&batch(5, u64::MAX..u64::MAX), 0, &mut seen).unwrap();
+        }
+        assert!(reader.wants_snapshot());
+        assert_eq!(reader.counters().events_lost, u64::MAX);
     }
 
     #[test]
