@@ -224,7 +224,7 @@ impl Record {
             1 => Change::Trade(Trade {
                 price: a,
                 qty: b,
-                trade_id: c.unsigned_abs(),
+                trade_id: u64::try_from(c).unwrap_or(0), // below 0 nobody writes; as an id that has no room
                 aggressor: Aggressor::from_u8(self.detail),
             }),
             2 => Change::Level(BookLevel {
@@ -432,6 +432,18 @@ mod tests {
         assert!(writer.is_empty());
         assert_eq!(Batch::parse(&bytes, 2).err(), Some(BatchError::Shard));
         assert_eq!(Snapshot::parse(&bytes, 3).err(), Some(BatchError::Kind));
+    }
+
+    #[test]
+    fn an_id_below_zero_is_no_id() {
+        for (written, read) in [(7, 7), (0, 0), (-1, 0), (i64::MIN, 0), (i64::MAX, i64::MAX.unsigned_abs())] {
+            let record = Record { c: written.into(), ..Record::from(&trade(1, 1, 1)) };
+            let Some(Event { change: Change::Trade(told), .. }) = record.event() else {
+                panic!("{record:?}")
+            };
+            assert_eq!(told.trade_id, read);
+            assert_eq!(Record::from(&record.event().unwrap()).event(), record.event());
+        }
     }
 
     #[test]
