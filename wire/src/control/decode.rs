@@ -76,7 +76,9 @@ impl Decoder {
         let parsed = simd_json::fill_tape(text, &mut self.buffers, &mut tape);
         let request = match parsed {
             Ok(()) => read(&tape.0),
-            Err(error) => Err(fault(ErrorCode::BadJson, format!("not JSON: {error}"))),
+            Err(error) => {
+                Err(fault(ErrorCode::BadJson, format!("not JSON: {}", plain(&error.to_string(), 96))))
+            }
         };
         if tape.0.capacity() > 4 * REQUEST_SYMBOLS_MAX {
             tape = Tape(Vec::new());
@@ -228,7 +230,11 @@ fn whole(node: &Node<'_>, min: u64, max: u64) -> Option<u64> {
 
 /// What a message may repeat of a client's text: the first 48 characters, none of them a control character.
 fn shown(text: &str) -> String {
-    text.chars().take(48).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    plain(text, 48)
+}
+
+fn plain(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

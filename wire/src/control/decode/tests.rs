@@ -135,3 +135,11 @@ fn a_decoder_serves_many_messages_in_turn() {
         assert!(decoder.decode(&mut b"{".to_vec()).is_err(), "{round}");
     }
 }
+
+#[test]
+fn no_message_repeats_a_control_character() {
+    for text in ["{\"op\":\"ping\",\"id\"\08}", "{\"op\"\n\u{1}:1}", "\u{7}", "{\"op\":\"\\u0007x\"}"] {
+        let (_, _, message) = decode(text).expect_err(text);
+        assert!(!message.contains(char::is_control), "{message:?}");
+    }
+}
