@@ -381,6 +381,10 @@ pub(crate) fn report(reader: &mut Reader<'_>, context: &mut Context) -> Result<E
     if flags & FILL != 0 {
         (last_qty, last_price, cum_qty) = (quantity(reader)?, mantissa(reader)?, quantity(reader)?);
         cum_notional = wide(reader)?;
+        // A price without a quantity is what no writer writes; read, it would not be written back.
+        if last_qty == 0 && cum_qty == 0 {
+            return Err(Damaged);
+        }
     }
     Ok(ExecutionReport {
         account: context.account.ok_or(Damaged)?,

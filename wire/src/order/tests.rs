@@ -270,3 +270,27 @@ fn partitions_are_stable_for_ever() {
     assert_eq!(partition_of(&account, 1), 0);
     assert_eq!((partition_of(&account, 4), partition_of(&account, 64)), (3, 7));
 }
+
+#[test]
+fn a_fill_of_nothing_is_damage() {
+    let reply = OrderReply::Decided {
+        outcome: Outcome::Stored,
+        cl_ord_id: "c-1".parse().unwrap(),
+        report: Box::new(ExecutionReport {
+            last_qty: 3,
+            last_price: 5,
+            cum_qty: 4,
+            cum_notional: 7,
+            reason: None,
+            ..Random(6).report(0)
+        }),
+    };
+    let mut encoded = bytes(|out| reply.encode(out));
+    let [.., last_qty, _price, cum_qty, _high, _low] = encoded.as_mut_slice() else { panic!("{reply:?}") };
+    assert_eq!((*last_qty, *cum_qty), (3, 4));
+    *last_qty = 0;
+    assert!(OrderReply::decode(&encoded).is_ok());
+    let at = encoded.len() - 3;
+    encoded[at] = 0;
+    assert!(OrderReply::decode(&encoded).is_err());
+}
