@@ -1,0 +1,178 @@
+//! Control messages: what the decoder accepts is JSON without a repeated key, and means the same when written again.
+
+use crate::corpus;
+use crate::mutate::fuzz;
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+use tickgate_wire::MANTISSA_MAX;
+use tickgate_wire::control::{Decoder, Fault, Op, Request};
+use tickgate_wire::order::{Act, SessionName};
+
+/// Longest message of a fault: what it shows of a client's text is cut.
+const FAULT_BYTES_MAX: usize = 400;
+
+/// Keys of a JSON object, repeated ones included.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Keys;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, _)) = map.next_entry::<String, Value>()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// The request as a message, every field written out.
+fn written(request: &Request<'_>) -> Vec<u8> {
+    let (op, mut fields) = match &request.op {
+        Op::Hello(hello) => {
+            let mut fields = Map::new();
+            if hello.session != SessionName::default() {
+                fields.insert("session".to_owned(), hello.session.as_str().into());
+            }
+            if let Some(account) = &hello.account {
+                fields.insert("account".to_owned(), account.as_str().into());
+            }
+            if let Some(resume) = &hello.resume {
+                let cursor = match resume.block {
+                    Some(block) => json!({ "report_seq": resume.report_seq, "block": block }),
+                    None => json!({ "report_seq": resume.report_seq }),
+                };
+                fields.insert("resume".to_owned(), cursor);
+            }
+            ("hello", Value::Object(fields))
+        }
+        Op::Subscribe(asked) => (
+            "subscribe",
+            json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms }),
+        ),
+        Op::Unsubscribe(asked) => {
+            ("unsubscribe", json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0 }))
+        }
+        Op::SetRate(asked) => (
+            "set_rate",
+            json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms }),
+        ),
+        Op::Repair(None) => ("repair", json!({})),
+        Op::Repair(Some(asked)) => {
+            ("repair", json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0 }))
+        }
+        Op::Pause => ("pause", json!({})),
+        Op::Unpause => ("unpause", json!({})),
+        Op::Ping { t: None } => ("ping", json!({})),
+        Op::Ping { t } => ("ping", json!({ "t": t })),
+        Op::Order { act, expires_ms } => order(act, *expires_ms),
+    };
+    let members = fields.as_object_mut().unwrap();
+    members.insert("op".to_owned(), op.into());
+    if let Some(id) = request.id {
+        members.insert("id".to_owned(), id.into());
+    }
+    serde_json::to_vec(&fields).unwrap()
+}
+
+fn order(act: &Act, expires_ms: Option<u64>) -> (&'static str, Value) {
+    let (op, mut fields) = match act {
+        Act::New(order) => (
+            "order.new",
+            json!({
+                "cl_ord_id": order.cl_ord_id.as_str(), "symbol": order.symbol.as_str(), "side": order.side.word(),
+                "type": order.ord_type.word(), "tif": order.tif.word(), "qty": order.qty.to_string(),
+                "price": order.price.map(|price| price.to_string()), "expires_ms": expires_ms,
+            }),
+        ),
+        Act::Cancel { cl_ord_id, orig_cl_ord_id } => (
+            "order.cancel",
+            json!({ "cl_ord_id": cl_ord_id.as_str(), "orig_cl_ord_id": orig_cl_ord_id.as_str() }),
+        ),
+        Act::Replace { cl_ord_id, orig_cl_ord_id, qty, price } => (
+            "order.replace",
+            json!({
+                "cl_ord_id": cl_ord_id.as_str(), "orig_cl_ord_id": orig_cl_ord_id.as_str(),
+                "qty": qty.to_string(), "price": price.map(|price| price.to_string()),
+            }),
+        ),
+        Act::Status { cl_ord_id } => ("order.status", json!({ "cl_ord_id": cl_ord_id.as_str() })),
+        Act::Resolve { cl_ord_id } => ("order.resolve", json!({ "cl_ord_id": cl_ord_id.as_str() })),
+        Act::Open => ("orders", json!({})),
+    };
+    fields.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    (op, fields)
+}
+
+fn symbols(op: &Op<'_>) -> usize {
+    match op {
+        Op::Subscribe(asked) => asked.symbols.0.capacity(),
+        Op::SetRate(asked) => asked.symbols.0.capacity(),
+        Op::Unsubscribe(asked) | Op::Repair(Some(asked)) => asked.symbols.0.capacity(),
+        _ => 0,
+    }
+}
+
+fn accepted(bytes: &[u8], request: &Request<'_>) {
+    // A second reader of JSON, with another author: this one must not be more generous.
+    let keys: Keys = serde_json::from_slice(bytes).unwrap();
+    let mut once = keys.0.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), keys.0.len(), "a key stands twice");
+    assert!(symbols(&request.op) <= bytes.len(), "symbols that the message cannot hold");
+    let mut again = written(request);
+    assert_eq!(Decoder::default().decode(&mut again).as_ref(), Ok(request));
+}
+
+fn refused(fault: &Fault) {
+    assert!(fault.message.len() <= FAULT_BYTES_MAX, "{} bytes: {}", fault.message.len(), fault.message);
+    assert!(!fault.message.chars().any(char::is_control), "{:?}", fault.message);
+    assert!(fault.id.is_none_or(|id| id <= MANTISSA_MAX.unsigned_abs()));
+}
+
+#[test]
+fn control_messages() {
+    let corpus = corpus("control.txt");
+    let mut decoder = Decoder::default();
+    let (mut taken, mut faults) = (0_u64, 0_u64);
+    fuzz("control_messages", 600_000, |case| {
+        let bytes = case.mutated(&corpus);
+        match decoder.decode(&mut bytes.clone()) {
+            Ok(request) => {
+                taken += 1;
+                accepted(&bytes, &request);
+            }
+            Err(fault) => {
+                faults += 1;
+                refused(&fault);
+            }
+        }
+        // What came before leaves nothing behind in the buffers.
+        let (mut good, mut fresh) = (case.picked(&corpus), Vec::new());
+        fresh.clone_from(&good);
+        assert_eq!(decoder.decode(&mut good), Decoder::default().decode(&mut fresh));
+    });
+    assert!(taken + faults < 1_000 || (taken > 100 && faults > 100), "{taken} {faults}");
+}
+
+#[test]
+fn each_request_of_the_corpus_says_what_it_is_meant_to() {
+    let mut ops = std::collections::BTreeSet::new();
+    for line in corpus("control.txt") {
+        if let Ok(request) = Decoder::default().decode(&mut line.clone()) {
+            accepted(&line, &request);
+            ops.insert(serde_json::from_slice::<Value>(&line).unwrap()["op"].to_string());
+        }
+    }
+    assert_eq!(ops.len(), 14, "{ops:?}");
+}
