@@ -1,6 +1,8 @@
 //! Symbols, ids, shards and definitions of instruments.
 
-use serde::{Deserialize, Serialize};
+use crate::num::EXPONENT_MIN;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Longest symbol in bytes.
 pub const SYMBOL_BYTES_MAX: usize = 48;
@@ -22,19 +24,49 @@ impl InstrumentId {
 #[serde(deny_unknown_fields)]
 pub struct Instrument {
     /// `NAME.VENUE`, see [`valid_symbol`].
+    #[serde(deserialize_with = "symbol")]
     pub symbol: String,
     /// Power of ten of prices, −18..=0.
+    #[serde(deserialize_with = "exponent")]
     pub price_exponent: i8,
     /// Power of ten of quantities, −18..=0.
+    #[serde(deserialize_with = "exponent")]
     pub qty_exponent: i8,
     /// Smallest price step as a mantissa, ≥ 1.
+    #[serde(deserialize_with = "step")]
     pub tick_size: i64,
     /// Smallest quantity step as a mantissa, ≥ 1.
+    #[serde(deserialize_with = "step")]
     pub lot_size: i64,
     /// Whether prints tell which side took.
     pub has_aggressor: bool,
     /// Whether quotes tell sizes.
     pub has_size: bool,
+}
+
+// What is read is in its range: writers of decimals and checks of steps rely on it without looking again.
+
+fn symbol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if valid_symbol(&text) { Ok(text) } else { Err(D::Error::custom("no symbol")) }
+}
+
+fn exponent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i8, D::Error> {
+    let exponent = i8::deserialize(deserializer)?;
+    if (EXPONENT_MIN..=0).contains(&exponent) {
+        Ok(exponent)
+    } else {
+        Err(D::Error::custom("an exponent from -18 to 0"))
+    }
+}
+
+fn step<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let step = i64::deserialize(deserializer)?;
+    if (1..=crate::MANTISSA_MAX).contains(&step) {
+        Ok(step)
+    } else {
+        Err(D::Error::custom("a step from 1 to 2^53 - 1"))
+    }
 }
 
 /// Answer on `inst.<shard>`: every instrument of a shard, by its index within `feed_epoch`.
@@ -120,6 +152,22 @@ mod tests {
     #[test]
     fn hash_matches_the_published_vector() {
         assert_eq!(stable_hash(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn definitions_out_of_their_ranges_are_not_read() {
+        let text = r#"{"shard":0,"feed_epoch":1,"revision":1,"instruments":[{"symbol":"A.X","price_exponent":-2,"qty_exponent":0,"tick_size":1,"lot_size":1,"has_aggressor":true,"has_size":true}]}"#;
+        assert!(serde_json::from_str::<Definitions>(text).is_ok());
+        for (from, to) in [
+            (r#""price_exponent":-2"#, r#""price_exponent":-100"#),
+            (r#""price_exponent":-2"#, r#""price_exponent":1"#),
+            (r#""qty_exponent":0"#, r#""qty_exponent":-19"#),
+            (r#""tick_size":1"#, r#""tick_size":0"#),
+            (r#""lot_size":1"#, r#""lot_size":9007199254740992"#),
+            ("A.X", "A*"),
+        ] {
+            assert!(serde_json::from_str::<Definitions>(&text.replace(from, to)).is_err(), "{to}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use crate::mutate::fuzz;
 use std::collections::BTreeSet;
 use tickgate_wire::close::{CloseReason, reconnects};
+use tickgate_wire::frame::{Print, TradeImage, json};
 use tickgate_wire::instrument::{Definitions, Instrument, matches, shard_of, valid_pattern, valid_symbol};
 use tickgate_wire::order::{AccountId, Symbol, partition_of};
-use tickgate_wire::{SHARDS_MAX, subject};
+use tickgate_wire::{MANTISSA_MAX, SHARDS_MAX, subject};
 
 fn definitions() -> Definitions {
     let instrument = |symbol: &str, exponent| Instrument {
@@ -21,6 +22,16 @@ fn definitions() -> Definitions {
     Definitions { shard: 3, feed_epoch: 1_723_075_200_000, revision: 2, instruments }
 }
 
+/// What is read of an instrument, every writer of numbers can take.
+fn written(instrument: &Instrument) {
+    let last = Print { price: MANTISSA_MAX, qty: MANTISSA_MAX, ..Print::default() };
+    let image = TradeImage { tc: 1, volume: i64::MAX, notional: i128::MIN, last, ..TradeImage::default() };
+    let mut out = Vec::new();
+    json::trade_full(&mut out, 7, &image, None, false, instrument);
+    assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
+    assert!(instrument.tick_size > 0 && instrument.lot_size > 0 && valid_symbol(&instrument.symbol));
+}
+
 #[test]
 fn definitions_as_json() {
     let whole = definitions();
@@ -33,6 +44,7 @@ fn definitions_as_json() {
         let Ok(read) = serde_json::from_slice::<Definitions>(&bytes) else { return };
         taken += 1;
         assert!(read.instruments.len() <= bytes.len() / 100, "an instrument takes a hundred bytes");
+        read.instruments.iter().for_each(written);
         let again = serde_json::to_vec(&read).unwrap();
         assert_eq!(serde_json::from_slice::<Definitions>(&again).unwrap(), read);
     });
