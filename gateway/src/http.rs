@@ -1,21 +1,19 @@
 //! The door: accepts connections, answers plain HTTP, and turns handshakes into sessions.
 
 mod echo;
+mod exchange;
 mod pages;
 
 pub use pages::{Page, Pages};
 
 use crate::session::guard::Limits;
-use crate::session::{Host, Link, handshake, run};
+use crate::session::{Host, Link, handshake, linger, run};
 use bytes::Bytes;
 use echo::Echo;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
@@ -27,9 +25,6 @@ use wire::frame::Form;
 
 /// Connections that wait to be accepted: enough for all clients of a gateway that died.
 const BACKLOG: u32 = 8_192;
-
-/// A request's head must be whole within this time.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Refused connections that are answered and ended gently at a time; more are only answered.
 const LINGERING_MAX: u32 = 10;
@@ -127,12 +122,13 @@ pub async fn serve<S: Site>(listener: TcpListener, site: Rc<S>, door: Door) {
 /// Says that there is no room. Only a few such sockets are kept until the peer has read it.
 fn refuse(stream: TcpStream, lingering: &Rc<Cell<u32>>) {
     const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-                          content-type: text/plain\r\ncontent-length: 8\r\n\r\nno room\n";
+                          x-content-type-options: nosniff\r\ncontent-type: text/plain\r\n\
+                          content-length: 8\r\n\r\nno room\n";
     let _best_effort = stream.try_write(FULL);
     if lingering.get() < LINGERING_MAX {
         let counted = Counted::new(lingering);
         spawn_local(async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            linger(&stream).await;
             drop((stream, counted));
         });
     }
@@ -145,7 +141,9 @@ enum Upgrade {
 }
 
 async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, echo: Rc<Echo>) {
-    let Some((stream, early, upgrade)) = Box::pin(http(stream, &site, &door)).await else { return };
+    let Some((stream, early, upgrade)) = Box::pin(exchange::serve(stream, &site, &door)).await else {
+        return;
+    };
     let link = Rc::new(Link::new(stream, site.now_us()));
     match upgrade {
         Upgrade::Site(form) => {
@@ -155,40 +153,6 @@ async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, ech
         Upgrade::Echo => {
             let session = echo.open(Rc::clone(&link));
             run(&*echo, &link, session, early, echo::LIMITS).await;
-        }
-    }
-}
-
-/// Serves HTTP until the connection ends, or becomes a WebSocket: then its socket, and what came behind the handshake.
-async fn http<S: Site>(
-    stream: TcpStream,
-    site: &Rc<S>,
-    door: &Rc<Door>,
-) -> Option<(TcpStream, Vec<u8>, Upgrade)> {
-    let upgraded = Rc::new(Cell::new(None));
-    let service = {
-        let (site, door, upgraded) = (Rc::clone(site), Rc::clone(door), Rc::clone(&upgraded));
-        service_fn(move |request| {
-            let answer = answer(request, &*site, &door, &upgraded);
-            async move { Ok::<_, hyper::Error>(answer) }
-        })
-    };
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(16 * 1_024)
-        .max_headers(64)
-        .serve_connection(TokioIo::new(stream), service)
-        .without_shutdown()
-        .await;
-    let parts = served.ok()?;
-    let stream = parts.io.into_inner();
-    match upgraded.get() {
-        // A copy: the buffer itself is 8 KiB, and would live as long as the session.
-        Some(upgrade) => Some((stream, parts.read_buf.to_vec(), upgrade)),
-        None => {
-            let _already_gone = socket2::SockRef::from(&stream).shutdown(std::net::Shutdown::Write);
-            None
         }
     }
 }
@@ -207,7 +171,12 @@ fn answer<S: Site>(
     };
     let Some(echo) = upgrade else {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        if !path.starts_with('/') {
+            return plain(StatusCode::BAD_REQUEST, "a path begins with /");
         }
         let page = site.get(path).or_else(|| door.pages.get(path));
         return page
@@ -231,12 +200,13 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     if status == StatusCode::UPGRADE_REQUIRED {
         headers.insert("upgrade", HeaderValue::from_static("websocket"));
         headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert("allow", HeaderValue::from_static("GET, HEAD"));
+        headers.insert(ALLOW, HeaderValue::from_static("GET"));
     }
     response
 }

@@ -6,6 +6,8 @@
 pub mod guard;
 pub mod handshake;
 pub mod reader;
+#[cfg(test)]
+mod tests;
 
 use crate::outbox::{Socket, Write};
 use guard::Limits;
@@ -24,7 +26,7 @@ use wire::close::CloseReason;
 /// Bytes of one read; one buffer serves all sessions of a thread.
 const READ_BYTES: usize = 16 * 1_024;
 
-/// A close frame may take this long to go out, and the peer as long to end its side.
+/// A close frame may take this long to go out from when it is queued, and the peer as long to end its side.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What a peer may still send after the goodbye; it is thrown away.
@@ -42,6 +44,7 @@ thread_local! {
 pub struct Link {
     stream: TcpStream,
     wake: Notify,
+    ends_by: Cell<Option<Instant>>,
     ended: Cell<bool>,
     heard_us: Cell<i64>,
     pinged: Cell<bool>,
@@ -64,12 +67,27 @@ impl Link {
     pub fn new(stream: TcpStream, now_us: i64) -> Self {
         let _best_effort = stream.set_nodelay(true);
         let _best_effort = SockRef::from(&stream).set_tcp_notsent_lowat(4_096);
-        let heard_us = Cell::new(now_us);
-        Self { stream, wake: Notify::new(), ended: Cell::new(false), heard_us, pinged: Cell::new(false) }
+        Self {
+            stream,
+            wake: Notify::new(),
+            ends_by: Cell::new(None),
+            ended: Cell::new(false),
+            heard_us: Cell::new(now_us),
+            pinged: Cell::new(false),
+        }
     }
 
     /// Wakes the reading task: there may be room again.
     pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// A close frame is queued: nothing more is read, and the session ends soon, whether its peer takes the frame or
+    /// not.
+    pub fn closing(&self) {
+        if self.ends_by.get().is_none() {
+            self.ends_by.set(Some(Instant::now() + GOODBYE));
+        }
         self.wake.notify_one();
     }
 
@@ -107,26 +125,36 @@ impl Link {
         self.pinged.set(false);
     }
 
-    /// Waits until nothing more will be written, but not for long.
-    async fn ended(&self) {
-        let deadline = Instant::now() + GOODBYE;
+    /// Waits until nothing more will be written, but not for long; whether it came to that.
+    async fn ended(&self) -> bool {
+        let deadline = self.ends_by.get().unwrap_or_else(|| Instant::now() + GOODBYE);
         while !self.ended.get() && timeout_at(deadline, self.wake.notified()).await.is_ok() {}
+        self.ended.get()
     }
 
-    /// Ends our side and throws away what still comes, so that the peer reads our goodbye.
-    async fn linger(&self) {
-        let _already_gone = SockRef::from(&self.stream).shutdown(Shutdown::Write);
-        let deadline = Instant::now() + GOODBYE;
-        let mut left = DISCARD_BYTES_MAX;
-        while left > 0 && matches!(timeout_at(deadline, self.stream.readable()).await, Ok(Ok(()))) {
-            let read = SCRATCH.with_borrow_mut(|scratch| self.stream.try_read(scratch));
-            match read {
-                Ok(0) => return,
-                Ok(count) => left = left.saturating_sub(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return,
-            }
+    /// Ends both sides at once: what the peer has not taken is thrown away, and whoever waits for the socket wakes.
+    fn abort(&self) {
+        let socket = SockRef::from(&self.stream);
+        let _best_effort = socket.set_linger(Some(Duration::ZERO));
+        let _already_gone = socket.shutdown(Shutdown::Both);
+    }
+}
+
+/// Ends our side of a connection and throws away what still comes, so that the peer reads our last words and no reset.
+/// Bounded by time and bytes.
+pub(crate) async fn linger(stream: &TcpStream) {
+    let _already_gone = SockRef::from(stream).shutdown(Shutdown::Write);
+    let deadline = Instant::now() + GOODBYE;
+    let mut left = DISCARD_BYTES_MAX;
+    while left > 0 && matches!(timeout_at(deadline, stream.readable()).await, Ok(Ok(()))) {
+        let read = SCRATCH.with_borrow_mut(|scratch| stream.try_read(scratch));
+        match read {
+            Ok(0) => return,
+            Ok(count) => left = left.saturating_sub(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
         }
+        tokio::task::consume_budget().await;
     }
 }
 
@@ -166,7 +194,7 @@ pub trait Host {
     fn goodbye(&self, session: u32, goodbye: Goodbye);
     /// Whether the next request may be read.
     fn has_room(&self, session: u32) -> bool;
-    /// The session is over: forget it. Called exactly once.
+    /// The session is over: forget it. Called exactly once, also while a panic unwinds: it must not panic itself.
     fn ended(&self, session: u32);
     /// Time, µs.
     fn now_us(&self) -> i64;
@@ -179,8 +207,32 @@ enum Read {
     End(Goodbye),
 }
 
+/// Tells the host that a session is over, however its task ends: also by a panic, or dropped with the runtime.
+struct Ending<'a, H: Host> {
+    host: &'a H,
+    session: u32,
+}
+
+impl<H: Host> Drop for Ending<'_, H> {
+    fn drop(&mut self) {
+        self.host.ended(self.session);
+    }
+}
+
 /// Reads a session until it ends. `early` is what came behind the handshake.
-pub async fn run<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8>, limits: Limits) {
+pub async fn run<H: Host>(host: &H, link: &Link, session: u32, early: Vec<u8>, limits: Limits) {
+    let ending = Ending { host, session };
+    let said_all = listen(host, link, session, early, limits).await;
+    drop(ending);
+    if said_all {
+        Box::pin(linger(&link.stream)).await;
+    } else {
+        link.abort(); // it did not take our goodbye: no use in waiting for its own
+    }
+}
+
+/// The answer is whether all that was queued went out, or had nobody left to go to.
+async fn listen<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8>, limits: Limits) -> bool {
     let mut reader = Reader::default();
     let mut state = if early.is_empty() {
         Read::Wait
@@ -190,24 +242,26 @@ pub async fn run<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8
     drop(early);
     loop {
         match state {
-            Read::Gone => break,
+            Read::Gone => return true,
             Read::End(goodbye) => {
                 host.goodbye(session, goodbye);
                 // Boxed, as the end is: a session's task is kept small for as long as it only reads.
-                Box::pin(link.ended()).await;
-                break;
+                return Box::pin(link.ended()).await;
             }
             Read::Some => tokio::task::consume_budget().await,
             Read::Wait => {
                 tokio::select! {
                     biased;
                     () = link.wake.notified() => {}
-                    ready = link.stream.readable() => if ready.is_err() { break },
+                    ready = link.stream.readable() => if ready.is_err() { return true },
                 }
             }
         }
         if link.ended.get() {
-            break;
+            return true;
+        }
+        if link.ends_by.get().is_some() {
+            return Box::pin(link.ended()).await;
         }
         if !host.has_room(session) {
             link.wake.notified().await;
@@ -216,8 +270,6 @@ pub async fn run<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8
         }
         state = read(host, link, session, &mut reader, limits);
     }
-    host.ended(session);
-    Box::pin(link.linger()).await;
 }
 
 fn read<H: Host>(host: &H, link: &Link, session: u32, reader: &mut Reader, limits: Limits) -> Read {

@@ -261,6 +261,9 @@ impl Shell {
     /// Ends a session with a close frame behind all that is queued. Settle afterwards.
     pub fn close(&self, session: u32, reason: CloseReason) {
         self.note_reason(session, reason);
+        if let Some((_, link)) = self.link_of(session) {
+            link.closing();
+        }
         self.engine.borrow_mut().close(session, reason, self.clock.now_us());
     }
 

@@ -23,12 +23,18 @@ struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Echo {
     peers: Rc<RefCell<Vec<Option<Peer>>>>,
+    free: RefCell<Vec<u32>>,
 }
 
 impl Echo {
     pub(super) fn open(&self, link: Rc<Link>) -> u32 {
+        let peer = Some(Peer { link, out: Vec::new(), busy: false, closing: false });
         let mut peers = self.peers.borrow_mut();
-        peers.push(Some(Peer { link, out: Vec::new(), busy: false, closing: false }));
+        if let Some(session) = self.free.borrow_mut().pop() {
+            peers[session as usize] = peer;
+            return session;
+        }
+        peers.push(peer);
         u32::try_from(peers.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -47,6 +53,9 @@ impl Echo {
                 let gone = link.writable().await.is_err();
                 let mut peers = peers.borrow_mut();
                 let Some(peer) = peers.get_mut(session as usize).and_then(Option::as_mut) else { return };
+                if !Rc::ptr_eq(&peer.link, &link) {
+                    return; // the number is another session's by now
+                }
                 if gone || peer.drain() {
                     peer.busy = false;
                     return link.wake();
@@ -105,12 +114,63 @@ impl Host for Echo {
     }
 
     fn ended(&self, session: u32) {
-        if let Some(peer) = self.peers.borrow_mut().get_mut(session as usize) {
-            *peer = None;
+        let ended = self.peers.borrow_mut().get_mut(session as usize).and_then(Option::take);
+        if ended.is_some() {
+            self.free.borrow_mut().push(session);
         }
     }
 
     fn now_us(&self) -> i64 {
         0
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn link() -> (Rc<Link>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Rc::new(Link::new(listener.accept().await.unwrap().0, 0)), peer)
+    }
+
+    #[tokio::test]
+    async fn numbers_are_given_again_and_an_end_counts_once() {
+        let (echo, (link, _peer)) = (Echo::default(), link().await);
+        let [first, second] = [0, 1].map(|_| echo.open(Rc::clone(&link)));
+        echo.ended(first);
+        echo.ended(first);
+        assert_eq!([0, 1].map(|_| echo.open(Rc::clone(&link))), [first, 2]);
+        assert_eq!((second, echo.peers.borrow().len()), (1, 3));
+    }
+
+    #[tokio::test]
+    async fn the_writer_of_an_ended_session_leaves_its_successor_alone() {
+        let local = tokio::task::LocalSet::new();
+        let ((old, old_peer), (new, _new_peer)) = (link().await, link().await);
+        let echo = Echo::default();
+        local
+            .run_until(async {
+                let session = echo.open(Rc::clone(&old));
+                while echo.has_room(session) {
+                    echo.send(session, OPCODE_TEXT, &[b'x'; 100_000], false);
+                }
+                echo.ended(session);
+                assert_eq!(echo.open(new), session);
+                echo.peers.borrow_mut()[session as usize].as_mut().unwrap().out.push(1);
+                drop(old_peer); // now the old socket can be written
+                let writers = async {
+                    while Rc::strong_count(&old) > 1 {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::time::timeout(PATIENCE, writers).await.expect("the old writer ends");
+                assert_eq!(echo.peers.borrow()[session as usize].as_ref().unwrap().out, [1]);
+            })
+            .await;
+    }
+
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 }

@@ -40,8 +40,9 @@ impl Page {
         for (name, value) in [
             (
                 "content-security-policy",
-                "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; \
-                 frame-ancestors 'none'",
+                // For connections 'self' is this host's WebSockets too.
+                "default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                 form-action 'none'; frame-ancestors 'none'",
             ),
             ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-embedder-policy", "require-corp"),
@@ -61,7 +62,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Reads a folder with all below it. `index.html` answers `/` too.
+    /// Reads a folder with all below it. `index.html` answers `/` too. Links are passed over: they may lead out of the
+    /// folder, or round in it.
     ///
     /// # Errors
     /// When a file cannot be read, or all together are larger than 64 MiB.
@@ -76,8 +78,13 @@ impl Pages {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().map(ToOwned::to_owned) else { continue };
-            if entry.file_type()?.is_dir() {
+            let kind = entry.file_type()?; // of the entry itself: links are not followed
+            if kind.is_dir() {
                 self.read_below(&entry.path(), &format!("{prefix}{name}/"), left)?;
+                continue;
+            }
+            if !kind.is_file() {
+                tracing::warn!("not served, no plain file: {prefix}{name}");
                 continue;
             }
             let body = Bytes::from(std::fs::read(entry.path())?);

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by its panic")]
 
+pub(crate) mod apart;
 pub(crate) mod client;
+pub(crate) mod peer;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
