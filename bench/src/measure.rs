@@ -26,6 +26,18 @@ fn stat_s(pid: u32) -> Option<f64> {
     Some(ticks as f64 / 100.0)
 }
 
+/// How often the threads of a process have gone to sleep and were woken.
+#[must_use]
+pub fn wakes(pid: u32) -> Option<u64> {
+    let mut sum = 0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        sum += line.trim().parse::<u64>().ok()?;
+    }
+    Some(sum)
+}
+
 /// Resident memory of a process, bytes.
 #[must_use]
 pub fn rss_bytes(pid: u32) -> Option<u64> {

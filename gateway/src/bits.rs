@@ -78,18 +78,40 @@ pub fn ids_of(at: usize, mut word: u64) -> impl Iterator<Item = InstrumentId> {
     })
 }
 
-/// A set of ids that knows each id's rank: the wire set of a (channel, slot).
+/// A set of ids that knows each id's rank: the wire set of a (channel, slot). 16 bytes while it is empty.
 #[derive(Debug, Clone)]
 pub enum IdSet {
     /// At most [`SMALL_SET_MAX`] ids, sorted.
-    Small(Vec<InstrumentId>),
-    /// More ids: the bits, and before each word the number of ids below it.
-    Large(Bits, Vec<u32>, usize),
+    Small(Box<[InstrumentId]>),
+    /// More ids.
+    Large(Box<Ranked>),
+}
+
+/// A bitset that knows ranks.
+#[derive(Debug, Clone)]
+pub struct Ranked {
+    /// The bits.
+    pub bits: Bits,
+    /// Number of ids below each word.
+    pub below: Vec<u32>,
+    len: usize,
+}
+
+impl Ranked {
+    fn new(bits: Bits) -> Self {
+        let mut count = 0;
+        let mut below = Vec::with_capacity(bits.words().len());
+        for word in bits.words() {
+            below.push(count);
+            count += word.count_ones();
+        }
+        Self { bits, below, len: count as usize }
+    }
 }
 
 impl Default for IdSet {
     fn default() -> Self {
-        Self::Small(Vec::new())
+        Self::Small(Box::default())
     }
 }
 
@@ -99,7 +121,7 @@ impl IdSet {
     pub fn len(&self) -> usize {
         match self {
             Self::Small(ids) => ids.len(),
-            Self::Large(_, _, len) => *len,
+            Self::Large(ranked) => ranked.len,
         }
     }
 
@@ -115,7 +137,7 @@ impl IdSet {
     pub fn contains(&self, id: InstrumentId) -> bool {
         match self {
             Self::Small(ids) => ids.binary_search(&id).is_ok(),
-            Self::Large(bits, ..) => bits.contains(id),
+            Self::Large(ranked) => ranked.bits.contains(id),
         }
     }
 
@@ -125,11 +147,11 @@ impl IdSet {
     pub fn rank(&self, id: InstrumentId) -> usize {
         match self {
             Self::Small(ids) => ids.partition_point(|other| *other < id),
-            Self::Large(bits, prefix, len) => {
+            Self::Large(ranked) => {
                 let at = id.index() / 64;
-                let Some(word) = bits.words().get(at) else { return *len };
+                let Some(word) = ranked.bits.words().get(at) else { return ranked.len };
                 let below = word & ((1 << (id.0 % 64)) - 1);
-                prefix[at] as usize + below.count_ones() as usize
+                ranked.below[at] as usize + below.count_ones() as usize
             }
         }
     }
@@ -138,53 +160,45 @@ impl IdSet {
     pub fn extend(&mut self, ids: impl Iterator<Item = InstrumentId>) {
         match self {
             Self::Small(list) => {
+                let mut list = std::mem::take(list).into_vec();
                 list.extend(ids);
                 list.sort_unstable();
                 list.dedup();
-                if list.len() > SMALL_SET_MAX {
-                    let mut bits = Bits::default();
-                    for id in list.iter() {
-                        bits.insert(*id);
-                    }
-                    *self = Self::large(bits);
-                } else {
-                    list.shrink_to_fit();
-                }
+                *self = Self::of_sorted(list);
             }
-            Self::Large(bits, ..) => {
-                let mut bits = std::mem::take(bits);
+            Self::Large(ranked) => {
+                let mut bits = std::mem::take(&mut ranked.bits);
                 for id in ids {
                     bits.insert(id);
                 }
-                *self = Self::large(bits);
+                **ranked = Ranked::new(bits);
             }
         }
     }
 
-    /// Removes every id that `gone` names.
+    /// Removes every id that `keep` does not want.
     pub fn retain(&mut self, keep: impl Fn(InstrumentId) -> bool) {
-        let left: Vec<InstrumentId> = self.iter().filter(|id| keep(*id)).collect();
-        *self = Self::default();
-        self.extend(left.into_iter());
+        *self = Self::of_sorted(self.iter().filter(|id| keep(*id)).collect());
     }
 
     /// The ids, rising.
     pub fn iter(&self) -> impl Iterator<Item = InstrumentId> + '_ {
         let (small, large) = match self {
             Self::Small(ids) => (Some(ids.iter().copied()), None),
-            Self::Large(bits, ..) => (None, Some(bits.iter())),
+            Self::Large(ranked) => (None, Some(ranked.bits.iter())),
         };
         small.into_iter().flatten().chain(large.into_iter().flatten())
     }
 
-    fn large(bits: Bits) -> Self {
-        let mut count = 0;
-        let mut prefix = Vec::with_capacity(bits.words().len());
-        for word in bits.words() {
-            prefix.push(count);
-            count += word.count_ones();
+    fn of_sorted(list: Vec<InstrumentId>) -> Self {
+        if list.len() <= SMALL_SET_MAX {
+            return Self::Small(list.into_boxed_slice());
         }
-        Self::Large(bits, prefix, count as usize)
+        let mut bits = Bits::default();
+        for id in list {
+            bits.insert(id);
+        }
+        Self::Large(Box::new(Ranked::new(bits)))
     }
 }
 
@@ -205,7 +219,8 @@ mod tests {
                 assert!(set.contains(*id));
             }
         }
-        assert!(matches!(set, IdSet::Large(..)));
+        assert!(matches!(set, IdSet::Large(_)));
+        assert_eq!(size_of::<IdSet>(), 16);
         set.retain(|id| id.0 < 30);
         assert!(matches!(&set, IdSet::Small(ids) if ids.len() == 13));
         assert_eq!(set.rank(InstrumentId(9_999)), 13);

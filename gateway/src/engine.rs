@@ -3,6 +3,11 @@
 //! The shell calls in with payloads, requests and the time; it reads back what it must do from [`Engine::take_events`]
 //! and [`Ingest::wants`]. One thread owns a `Engine`; more workers would each own one.
 
+mod requests;
+mod wildcards;
+
+pub use requests::SLOTS_MAX;
+
 use crate::bits::Bits;
 use crate::directory::Directory;
 use crate::flush::Flush;
@@ -10,22 +15,21 @@ use crate::ingest::{Ingest, Want};
 use crate::lane::{Channel, Lanes};
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
-use crate::outbox::{Counters, Drained, Join, Outbox, Scratch, Shared, Socket, Write};
-use crate::slot::Slot;
+use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
 use bytes::Bytes;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
 use wire::frame::Form;
-use wire::instrument::{Definitions, InstrumentId, matches};
-
-/// Most slots of a session.
-pub const SLOTS_MAX: usize = 16;
+use wire::instrument::Definitions;
 
 /// Heartbeats are spread over this many parts of a second.
 const HEARTBEAT_PARTS: i64 = 20;
 
 /// Time between heartbeats of a session, µs.
 pub const HEARTBEAT_US: i64 = 1_000_000;
+
+/// Symbols that are collected before they are offered.
+const COLLECTED_MAX: usize = 4_096;
 
 /// Freshness is judged this often, µs.
 const JUDGE_US: i64 = 50_000;
@@ -79,7 +83,7 @@ pub struct Engine<S> {
     flush: Flush,
     outboxes: Vec<Option<Outbox<S>>>,
     free: Vec<u32>,
-    patterns: Vec<Pattern>,
+    wildcards: Vec<wildcards::Wildcard>,
     touched: Bits,
     watermarks: Vec<Option<i64>>,
     scratch: Scratch,
@@ -89,16 +93,6 @@ pub struct Engine<S> {
     beaten: i64,
     /// How far core time is ahead of the machine's clock, µs; told in heartbeats.
     pub clock_offset_us: i64,
-}
-
-/// A wildcard that a session holds: instruments that come later and match it are added.
-#[derive(Debug)]
-struct Pattern {
-    session: u32,
-    channel: Channel,
-    slot: u8,
-    text: String,
-    head: String,
 }
 
 macro_rules! shared {
@@ -129,7 +123,7 @@ impl<S: Socket> Engine<S> {
             flush: Flush::default(),
             outboxes: Vec::new(),
             free: Vec::new(),
-            patterns: Vec::new(),
+            wildcards: Vec::new(),
             touched: Bits::default(),
             watermarks: vec![None; usize::from(config.shards)],
             scratch: Scratch::default(),
@@ -151,27 +145,6 @@ impl<S: Socket> Engine<S> {
         if self.directory.len() > known {
             self.add_matching(known, now_us);
         }
-    }
-
-    fn add_matching(&mut self, known: usize, now_us: i64) {
-        let mut joined = Vec::new();
-        for pattern in &self.patterns {
-            let Some(outbox) = self.outboxes[pattern.session as usize].as_mut() else { continue };
-            let new = self.directory.iter().skip(known);
-            let ids = new
-                .filter(|(id, new)| {
-                    matches(&pattern.text, &new.symbol) && outbox.slot_of(pattern.channel, *id).is_none()
-                })
-                .map(|(id, _)| id)
-                .take(wire::SESSION_SYMBOLS_MAX.saturating_sub(outbox.symbols()))
-                .collect::<std::collections::VecDeque<_>>();
-            if !ids.is_empty() {
-                let (channel, slot, head) = (pattern.channel, pattern.slot, pattern.head.clone());
-                outbox.join(Join { head, tail: String::new(), channel, slot, ids });
-                joined.push(pattern.session);
-            }
-        }
-        joined.into_iter().for_each(|session| self.drain_free(session, now_us));
     }
 
     /// What a shard needs from its publisher.
@@ -241,11 +214,44 @@ impl<S: Socket> Engine<S> {
         }
         self.counters.flushes += 1;
         self.counters.encoded += self.flush.encode(&self.lanes.get(lane).forms, &self.directory);
-        for at in 0..self.lanes.get(lane).members.len() {
-            let (session, slot) = self.lanes.get(lane).members[at];
+        let mut next = 0;
+        while next < self.lanes.get(lane).members.len() {
+            next = self.collect(lane, next);
+            self.offer(now_us);
+        }
+    }
+
+    /// Collects what the next members of a lane want of the flush, some thousand symbols at most. Apart from writing,
+    /// because one loop over the memory of many sessions waits for it far less than a loop with a system call in it.
+    fn collect(&mut self, lane: u32, mut next: usize) -> usize {
+        let Scratch { wanted, spans, runs, .. } = &mut self.scratch;
+        wanted.clear();
+        spans.clear();
+        let members = &self.lanes.get(lane).members;
+        while next < members.len() && wanted.len() < COLLECTED_MAX {
+            let (session, slot) = members[next];
+            next += 1;
+            let Some(outbox) = &self.outboxes[session as usize] else { continue };
+            let before = wanted.len();
+            outbox.collect(slot, &self.flush, runs, wanted);
+            if wanted.len() > before {
+                spans.push((session, slot, wanted.len()));
+            }
+        }
+        next
+    }
+
+    /// Offers the sessions what was collected for them.
+    fn offer(&mut self, now_us: i64) {
+        let (wanted, spans) =
+            (std::mem::take(&mut self.scratch.wanted), std::mem::take(&mut self.scratch.spans));
+        let mut begin = 0;
+        for (session, slot, end) in spans.iter().copied() {
+            let mine = &wanted[begin..end];
+            begin = end;
             let Some(outbox) = self.outboxes[session as usize].as_mut() else { continue };
             let was_busy = outbox.busy;
-            let written = outbox.offer(slot, &self.flush, &mut shared!(self, now_us));
+            let written = outbox.offer(slot, &self.flush, mine, &mut shared!(self, now_us));
             match written {
                 Write::Gone => self.events.push(SessionEvent::End(session, CloseReason::Normal)),
                 Write::WouldBlock if !was_busy && outbox.busy => {
@@ -254,6 +260,7 @@ impl<S: Socket> Engine<S> {
                 _ => {}
             }
         }
+        (self.scratch.wanted, self.scratch.spans) = (wanted, spans);
     }
 
     fn beat(&mut self, now_us: i64) {
@@ -261,19 +268,33 @@ impl<S: Socket> Engine<S> {
         let upto = now_us / part_us;
         let parts = (upto - self.beaten).min(HEARTBEAT_PARTS);
         for part in (upto - parts + 1)..=upto {
-            let mine = usize::try_from(part.rem_euclid(HEARTBEAT_PARTS)).unwrap_or(0);
-            for session in (mine..self.outboxes.len()).step_by(20) {
-                let Some(outbox) = self.outboxes[session].as_mut() else { continue };
-                let session = u32::try_from(session).unwrap_or(u32::MAX);
-                if outbox.is_stuck(now_us, self.config.stuck_after_us) {
-                    self.events.push(SessionEvent::End(session, CloseReason::SlowConsumer));
-                    continue;
-                }
-                outbox.heartbeat();
-                self.drain_free(session, now_us);
-            }
+            self.beat_part(part - 1, now_us, Self::beat_now);
+            self.beat_part(part, now_us, Self::beat_soon);
         }
         self.beaten = upto;
+    }
+
+    fn beat_part(&mut self, part: i64, now_us: i64, beat: impl Fn(&mut Self, u32, i64)) {
+        let mine = usize::try_from(part.rem_euclid(HEARTBEAT_PARTS)).unwrap_or(0);
+        for session in (mine..self.outboxes.len()).step_by(20) {
+            beat(self, u32::try_from(session).unwrap_or(u32::MAX), now_us);
+        }
+    }
+
+    /// A session's heartbeat is due: it goes out in front of the next market data, or at the next part. A write less.
+    fn beat_soon(&mut self, session: u32, now_us: i64) {
+        let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
+        if outbox.is_stuck(now_us, self.config.stuck_after_us) {
+            return self.events.push(SessionEvent::End(session, CloseReason::SlowConsumer));
+        }
+        outbox.heartbeat();
+    }
+
+    /// There was no market data to go out with.
+    fn beat_now(&mut self, session: u32, now_us: i64) {
+        if self.outbox(session).is_some_and(Outbox::owes_heartbeat) {
+            self.drain_free(session, now_us);
+        }
     }
 
     /// Opens a session.
@@ -295,12 +316,14 @@ impl<S: Socket> Engine<S> {
             for channel in Channel::ALL {
                 slot.subs[channel as usize].iter().for_each(|id| lane.unwant(id, channel));
             }
+            let waiting = outbox.joins().filter(|join| usize::from(join.slot) == number);
+            waiting.for_each(|join| join.ids.iter().for_each(|id| lane.unwant(*id, join.channel)));
             let number = u8::try_from(number).unwrap_or(0);
             if !broken("end_stays_in_the_lane") {
                 self.lanes.leave(slot.lane, session, number, outbox.form);
             }
         }
-        self.patterns.retain(|pattern| pattern.session != session);
+        self.wildcards.retain(|wildcard| wildcard.session != session);
         self.events.retain(|event| event.session() != session);
         self.free.push(session);
         Some(outbox.socket)
@@ -420,163 +443,6 @@ impl<S: Socket> Engine<S> {
             true
         });
     }
-
-    /// The slot of a rate class in a session, made when it is not there; `None` when all sixteen are used.
-    pub fn slot(&mut self, session: u32, class: usize, now_us: i64) -> Option<u8> {
-        let outbox = self.outboxes.get_mut(session as usize)?.as_mut()?;
-        if let Some(slot) = outbox.slots.iter().position(|slot| slot.class == class) {
-            return u8::try_from(slot).ok();
-        }
-        if outbox.slots.len() == SLOTS_MAX {
-            return None;
-        }
-        let slot = u8::try_from(outbox.slots.len()).ok()?;
-        let lane = self.lanes.join(class, session, slot, outbox.form, now_us);
-        outbox.slots.reserve_exact(1); // most sessions have one
-        outbox.slots.push(Slot::new(lane, class));
-        Some(slot)
-    }
-
-    /// Phase offset of a session's slot, µs.
-    #[must_use]
-    pub fn phase_us(&self, session: u32, slot: u8) -> i64 {
-        let slot = self.outbox(session).and_then(|outbox| outbox.slots.get(usize::from(slot)));
-        slot.map_or(0, |slot| self.lanes.get(slot.lane).phase_us())
-    }
-
-    /// Lets symbols join a wire set; `join.ids` rise and are held in no slot's same channel. Each part is told before
-    /// its first data.
-    pub fn join(&mut self, session: u32, join: Join, now_us: i64) {
-        self.queue(session, now_us, |outbox| {
-            outbox.join(join);
-            true
-        });
-    }
-
-    /// Remembers a wildcard, so that instruments that come later join; `head` begins the `added` message.
-    pub fn remember(&mut self, session: u32, channel: Channel, slot: u8, text: &str, head: String) {
-        let known = |pattern: &Pattern| {
-            pattern.session == session && pattern.channel == channel && pattern.text == text
-        };
-        if !self.patterns.iter().any(known) {
-            self.patterns.push(Pattern { session, channel, slot, text: text.to_owned(), head });
-        }
-    }
-
-    /// Whether a session holds a wildcard.
-    #[must_use]
-    pub fn remembers(&self, session: u32, channel: Channel, text: &str) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.session == session && pattern.channel == channel && pattern.text == text)
-    }
-
-    /// Forgets a wildcard.
-    pub fn forget(&mut self, session: u32, channel: Channel, text: &str) {
-        self.patterns.retain(|pattern| {
-            pattern.session != session || pattern.channel != channel || pattern.text != text
-        });
-    }
-
-    /// Takes symbols of a channel out of a session's slot. The caller then answers `unsubscribed`.
-    pub fn leave(&mut self, session: u32, channel: Channel, slot: u8, ids: &Bits) {
-        let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) else { return };
-        outbox
-            .joins_mut()
-            .iter_mut()
-            .filter(|join| join.channel == channel && join.slot == slot)
-            .for_each(|join| join.ids.retain(|id| !ids.contains(*id)));
-        let slot = &mut outbox.slots[usize::from(slot)];
-        let held: Vec<InstrumentId> =
-            slot.subs[channel as usize].iter().filter(|id| ids.contains(*id)).collect();
-        let lane = self.lanes.get_mut(slot.lane);
-        held.iter().for_each(|id| lane.unwant(*id, channel));
-        slot.leave(channel, ids);
-        outbox.recount_shards(&self.directory);
-    }
-
-    /// Moves symbols (both channels) from one slot of a session to another. Both lanes are flushed for them first, so
-    /// that what the client has fits what it gets next. The caller then answers `rate_set`.
-    pub fn move_rate(&mut self, session: u32, from: u8, to: u8, ids: &Bits, now_us: i64) {
-        let Some(outbox) = self.outboxes.get(session as usize).and_then(Option::as_ref) else { return };
-        if from == to {
-            return;
-        }
-        let held = |channel: Channel| {
-            let subs = &outbox.slots[usize::from(from)].subs[channel as usize];
-            subs.iter().filter(|id| ids.contains(*id)).collect::<Vec<_>>()
-        };
-        let held = Channel::ALL.map(held);
-        let lanes = [from, to].map(|slot| outbox.slots[usize::from(slot)].lane);
-        for channel in Channel::ALL {
-            for id in &held[channel as usize] {
-                self.lanes.get_mut(lanes[1]).want(*id, channel, &self.table);
-            }
-        }
-        self.lanes.touch(&self.touched);
-        let settle = !broken("move_without_settle");
-        if !broken("move_without_flush") {
-            self.flush_lane(lanes[0], now_us, Some(ids), settle);
-            self.flush_lane(lanes[1], now_us, Some(ids), settle);
-        }
-        let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
-        for channel in Channel::ALL {
-            let moved = &held[channel as usize];
-            outbox.slots[usize::from(to)].subs[channel as usize].extend(moved.iter().copied());
-            for id in moved {
-                let owed = outbox.slots[usize::from(from)].backlog[channel as usize].contains(*id);
-                let missed = outbox.slots[usize::from(from)].held.get(id).copied();
-                let to = &mut outbox.slots[usize::from(to)];
-                if owed && !broken("move_leaves_the_backlog") {
-                    to.backlog[channel as usize].insert(*id);
-                }
-                let missed = missed.filter(|_| !broken("move_forgets_the_range"));
-                if let (true, Channel::Trade, Some(missed)) = (owed, channel, missed) {
-                    to.owe_trade(*id, missed);
-                }
-                self.lanes.get_mut(lanes[0]).unwant(*id, channel);
-            }
-            outbox.slots[usize::from(from)].leave(channel, ids);
-        }
-        for pattern in self.patterns.iter_mut().filter(|pattern| pattern.session == session) {
-            if pattern.slot == from && held.iter().flatten().any(|id| covers(&self.directory, pattern, *id)) {
-                pattern.slot = to;
-            }
-        }
-    }
-
-    /// Stops market data of a session; it becomes bits.
-    pub fn pause(&mut self, session: u32) {
-        if let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) {
-            outbox.paused = true;
-        }
-    }
-
-    /// Goes on with market data: what was missed comes first, in full. Answer before calling.
-    pub fn unpause(&mut self, session: u32, now_us: i64) {
-        if broken("unpause_without_drain") {
-            if let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) {
-                outbox.paused = false;
-            }
-            return;
-        }
-        self.queue(session, now_us, |outbox| {
-            outbox.paused = false;
-            true
-        });
-    }
-
-    /// Owes a session everything it holds, or some symbols of a channel. Answer before calling.
-    pub fn repair(&mut self, session: u32, only: Option<(Channel, &Bits)>, now_us: i64) {
-        self.queue(session, now_us, |outbox| {
-            outbox.repair(only);
-            true
-        });
-    }
-}
-
-fn covers(directory: &Directory, pattern: &Pattern, id: InstrumentId) -> bool {
-    directory.instrument(id).is_some_and(|instrument| matches(&pattern.text, &instrument.symbol))
 }
 
 impl SessionEvent {

@@ -3,19 +3,17 @@
 //!
 //! Each symbol has two parts in a lane, quote and trade, wanted apart by the sessions of either channel.
 
+mod lanes;
+
+pub use lanes::{Lanes, PHASE_SESSIONS, PHASES_MAX};
+
 use crate::bits::{Bits, ids_of};
 use crate::flush::{Entry, Flush};
-use crate::last_value::{Image, Table};
+use crate::last_value::Table;
 use crate::mutants::broken;
 use wire::RATES_MS;
-use wire::frame::Form;
+use wire::frame::{QuoteImage, TradeImage};
 use wire::instrument::InstrumentId;
-
-/// Sessions that a phase takes before the next one opens.
-pub const PHASE_SESSIONS: usize = 100;
-
-/// Most phases of a class.
-pub const PHASES_MAX: u8 = 64;
 
 /// A channel of market data; its number indexes per-channel arrays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,11 +38,37 @@ impl Channel {
     }
 }
 
-/// What a lane last showed of a symbol, and who wants it.
+/// What a lane last showed of a symbol, and how many want each channel of it. The prints' totals are kept apart: most
+/// symbols of most lanes are wanted for their quotes alone.
 #[derive(Debug, Clone, Copy)]
 struct LaneRow {
-    image: Image,
+    quote: QuoteImage,
     refs: [u32; 2],
+    trade: u32,
+}
+
+/// Rows that are given back and used again.
+#[derive(Debug)]
+struct Rows<T> {
+    rows: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Rows<T> {
+    fn add(&mut self, row: T) -> u32 {
+        if let Some(at) = self.free.pop() {
+            self.rows[at as usize] = row;
+            return at;
+        }
+        self.rows.push(row);
+        u32::try_from(self.rows.len() - 1).unwrap_or(NO_ROW)
+    }
 }
 
 /// One lane.
@@ -60,8 +84,8 @@ pub struct Lane {
     dirty: Bits,
     unsettled: Bits,
     row_of: Vec<u32>,
-    rows: Vec<LaneRow>,
-    free: Vec<u32>,
+    rows: Rows<LaneRow>,
+    trades: Rows<TradeImage>,
     due_us: i64,
     settled_us: i64,
     flushed_us: i64,
@@ -83,8 +107,8 @@ impl Lane {
             dirty: Bits::default(),
             unsettled: Bits::default(),
             row_of: Vec::new(),
-            rows: Vec::new(),
-            free: Vec::new(),
+            rows: Rows::default(),
+            trades: Rows::default(),
             due_us: 0,
             settled_us: now_us,
             flushed_us: now_us,
@@ -135,51 +159,67 @@ impl Lane {
         self.sweep_us = took_us;
     }
 
-    /// What the lane last showed of a symbol.
-    #[must_use]
-    #[inline]
-    pub fn image(&self, id: InstrumentId) -> Option<&Image> {
+    fn row(&self, id: InstrumentId) -> Option<&LaneRow> {
         match self.row_of.get(id.index()) {
-            Some(at) if *at != NO_ROW => self.rows.get(*at as usize).map(|row| &row.image),
+            Some(at) if *at != NO_ROW => self.rows.rows.get(*at as usize),
             _ => None,
         }
     }
 
-    /// One more session wants a channel of a symbol. The first one makes the lane show the table's present row.
+    /// The quote that the lane last showed.
+    #[must_use]
+    pub fn quote(&self, id: InstrumentId) -> Option<&QuoteImage> {
+        self.row(id).map(|row| &row.quote)
+    }
+
+    /// The prints' totals that the lane last showed.
+    #[must_use]
+    pub fn trade(&self, id: InstrumentId) -> Option<&TradeImage> {
+        self.trades.rows.get(self.row(id)?.trade as usize)
+    }
+
+    /// Whether the lane shows the symbol, but not its prints, and these are about to be wanted.
+    #[must_use]
+    pub fn lacks(&self, id: InstrumentId, channel: Channel) -> bool {
+        channel == Channel::Trade && self.row(id).is_some_and(|row| row.trade == NO_ROW)
+    }
+
+    /// One more session wants a channel of a symbol. The first one makes the lane show the table's present row; if the
+    /// lane [lacks](Self::lacks) it, what it shows must have been flushed just before.
     pub fn want(&mut self, id: InstrumentId, channel: Channel, table: &Table) {
+        let live = table.row(id).filter(|_| !broken("want_shows_nothing")).map(|row| &row.image);
         if self.row_of.len() <= id.index() {
             self.row_of.resize(id.index() + 1, NO_ROW);
         }
         if self.row_of[id.index()] == NO_ROW {
-            let row = table.row(id).filter(|_| !broken("want_shows_nothing"));
-            let image = row.map(|row| row.image).unwrap_or_default();
-            let row = LaneRow { image, refs: [0; 2] };
-            let at = if let Some(at) = self.free.pop() {
-                self.rows[at as usize] = row;
-                at
-            } else {
-                self.rows.push(row);
-                u32::try_from(self.rows.len() - 1).unwrap_or(NO_ROW)
-            };
-            self.row_of[id.index()] = at;
+            let quote = live.map(|image| image.quote).unwrap_or_default();
+            self.row_of[id.index()] = self.rows.add(LaneRow { quote, refs: [0; 2], trade: NO_ROW });
             self.dirty.remove(id);
             self.unsettled.remove(id);
         }
         self.wanted[channel as usize].insert(id);
-        self.rows[self.row_of[id.index()] as usize].refs[channel as usize] += 1;
+        let row = &mut self.rows.rows[self.row_of[id.index()] as usize];
+        row.refs[channel as usize] += 1;
+        if channel == Channel::Trade && row.trade == NO_ROW {
+            row.trade = self.trades.add(live.map(|image| image.trade).unwrap_or_default());
+        }
     }
 
-    /// One session less wants a channel of a symbol.
+    /// One session less wants a channel of a symbol. The last one makes the lane forget it, both channels together: what
+    /// it shows of the one must stay in step with the other.
     pub fn unwant(&mut self, id: InstrumentId, channel: Channel) {
         let at = self.row_of[id.index()];
-        let row = &mut self.rows[at as usize];
+        let row = &mut self.rows.rows[at as usize];
         row.refs[channel as usize] -= 1;
         if row.refs[channel as usize] == 0 {
             self.wanted[channel as usize].remove(id);
         }
         if row.refs == [0; 2] {
+            if row.trade != NO_ROW {
+                self.trades.free.push(row.trade);
+            }
             self.row_of[id.index()] = NO_ROW;
-            self.free.push(at);
+            self.rows.free.push(at);
             self.dirty.remove(id);
             self.unsettled.remove(id);
         }
@@ -258,34 +298,33 @@ impl Lane {
     #[inline]
     fn flush_one(&mut self, id: InstrumentId, table: &Table, settle: bool, flush: &mut Flush) {
         self.dirty.remove(id);
-        let Some(live) = table.row(id) else { return };
-        let row = &mut self.rows[self.row_of[id.index()] as usize];
-        let (old, new) = (&mut row.image, &live.image);
-        let quote_moved = visible_quote(old, new);
-        let trade_moved = old.trade.tc != new.trade.tc
-            || old.trade.lost != new.trade.lost
-            || old.trade.feed_epoch != new.trade.feed_epoch;
-        let state_moved = old.trade.state != new.trade.state;
-        let unsettled = old.quote.ver != new.quote.ver;
+        let Some(live) = table.row(id).map(|row| &row.image) else { return };
+        let row = &mut self.rows.rows[self.row_of[id.index()] as usize];
+        let old = &mut row.quote;
+        let trade = self.trades.rows.get_mut(row.trade as usize);
+        let quote_moved = visible_quote(old, &live.quote);
+        let trade_moved = trade.as_ref().is_some_and(|old| has_prints(old, &live.trade));
+        let state_moved = trade.as_ref().is_some_and(|old| old.state != live.trade.state);
+        let unsettled = old.ver != live.quote.ver;
         let told = quote_moved || trade_moved || (settle && unsettled);
         if !told {
             if unsettled {
                 self.unsettled.insert(id);
             }
             if broken("unchanged_row_moves_on") {
-                *old = *new;
+                *old = live.quote;
             }
             return;
         }
         if self.wanted[0].contains(id) && (quote_moved || unsettled) {
-            flush.quote(Entry { id, old: old.quote, new: new.quote });
+            flush.quote(Entry { id, old: *old, new: live.quote });
         }
-        old.quote = new.quote;
-        if trade_moved || state_moved {
+        *old = live.quote;
+        if let Some(old) = trade.filter(|_| trade_moved || state_moved) {
             if self.wanted[1].contains(id) {
-                flush.trade(Entry { id, old: old.trade, new: new.trade }, table, !trade_moved);
+                flush.trade(Entry { id, old: *old, new: live.trade }, table, !trade_moved);
             }
-            old.trade = new.trade;
+            *old = live.trade;
         }
         self.unsettled.remove(id);
     }
@@ -307,12 +346,16 @@ impl Lane {
 pub const SETTLE_US: i64 = 1_000_000;
 
 #[inline]
-fn visible_quote(old: &Image, new: &Image) -> bool {
-    let (old, new) = (&old.quote, &new.quote);
+fn visible_quote(old: &QuoteImage, new: &QuoteImage) -> bool {
     old.quote != new.quote
         || old.state != new.state
         || old.lost != new.lost
         || old.feed_epoch != new.feed_epoch
+}
+
+#[inline]
+fn has_prints(old: &TradeImage, new: &TradeImage) -> bool {
+    old.tc != new.tc || old.lost != new.lost || old.feed_epoch != new.feed_epoch
 }
 
 /// A class's interval in µs, 0 for `raw`.
@@ -325,102 +368,4 @@ pub fn interval_us(class: usize) -> i64 {
 #[must_use]
 pub fn phase_offset_us(interval_us: i64, phase: u8) -> i64 {
     interval_us * i64::from(phase.reverse_bits() >> 2) / 64
-}
-
-/// All lanes.
-#[derive(Debug, Default)]
-pub struct Lanes {
-    lanes: Vec<Lane>,
-    by_class: [Vec<u32>; RATES_MS.len()],
-}
-
-impl Lanes {
-    /// One lane.
-    #[must_use]
-    pub fn get(&self, lane: u32) -> &Lane {
-        &self.lanes[lane as usize]
-    }
-
-    /// One lane.
-    pub fn get_mut(&mut self, lane: u32) -> &mut Lane {
-        &mut self.lanes[lane as usize]
-    }
-
-    /// Number of lanes.
-    #[must_use]
-    pub fn len(&self) -> u32 {
-        u32::try_from(self.lanes.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Whether there is no lane yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
-    }
-
-    /// Puts a session's slot into the emptiest open phase of a class; opens the next phase when all hold
-    /// [`PHASE_SESSIONS`]. Phases are never closed or rebalanced.
-    pub fn join(&mut self, class: usize, session: u32, slot: u8, form: Form, now_us: i64) -> u32 {
-        let open = &self.by_class[class];
-        let emptiest = open.iter().copied().min_by_key(|lane| self.get(*lane).members.len());
-        let phases_max = if RATES_MS[class] == 0 { 1 } else { usize::from(PHASES_MAX) };
-        let lane = match emptiest {
-            Some(lane) if open.len() >= phases_max || self.get(lane).members.len() < PHASE_SESSIONS => lane,
-            _ => {
-                let phase = u8::try_from(open.len()).unwrap_or(0);
-                let lane = self.len();
-                self.lanes.push(Lane::new(class, phase, now_us));
-                self.by_class[class].push(lane);
-                lane
-            }
-        };
-        let entry = self.get_mut(lane);
-        entry.members.push((session, slot));
-        entry.forms[form as usize] += 1;
-        lane
-    }
-
-    /// Takes a session's slot out of its lane.
-    pub fn leave(&mut self, lane: u32, session: u32, slot: u8, form: Form) {
-        let entry = self.get_mut(lane);
-        if let Some(at) = entry.members.iter().position(|member| *member == (session, slot)) {
-            entry.members.swap_remove(at);
-            entry.forms[form as usize] -= 1;
-        }
-    }
-
-    /// Rows of some symbols moved.
-    pub fn touch(&mut self, touched: &Bits) {
-        self.lanes.iter_mut().filter(|lane| !lane.members.is_empty()).for_each(|lane| lane.touch(touched));
-    }
-
-    /// When the next lane with members is due, µs.
-    #[must_use]
-    pub fn next_due_us(&self) -> Option<i64> {
-        self.lanes.iter().filter(|lane| !lane.members.is_empty()).filter_map(Lane::wakes_us).min()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phases_lie_evenly_however_many_are_open() {
-        let offsets: Vec<i64> = (0..4).map(|phase| phase_offset_us(64_000, phase)).collect();
-        assert_eq!(offsets, [0, 32_000, 16_000, 48_000]);
-    }
-
-    #[test]
-    fn a_full_phase_opens_the_next() {
-        let mut lanes = Lanes::default();
-        for session in 0..250 {
-            lanes.join(4, session, 0, Form::Compact, 0);
-        }
-        assert_eq!(lanes.len(), 3);
-        for session in 0..500 {
-            lanes.join(0, session, 0, Form::Compact, 0);
-        }
-        assert_eq!(lanes.len(), 4);
-    }
 }

@@ -43,6 +43,7 @@ pub const NAMES: &[&str] = &[
     "end_stays_in_the_lane",
     "move_forgets_the_range",
     "want_shows_nothing",
+    "prints_join_an_old_quote",
 ];
 
 #[cfg(feature = "mutants")]

@@ -3,6 +3,8 @@
 //! A group is what one slot has for the same symbols, up to five messages in one write; a symbol's quote and its
 //! first prints are never apart.
 
+mod catch_up;
+
 use crate::bits::{IdSet, ids_of};
 use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
 use crate::lane::Channel;
@@ -12,7 +14,6 @@ use crate::outbox::{
     end_frame,
 };
 use crate::slot::{Held, Slot};
-use wire::frame::compact::encode as compact;
 use wire::frame::compact::head;
 use wire::frame::{Form, Kind, PrintRange, fixed, json};
 use wire::instrument::InstrumentId;
@@ -60,23 +61,22 @@ const MESSAGES: [(Category, Kind); CATEGORIES] = [
 ];
 
 impl<S: Socket> Outbox<S> {
-    /// Offers a flush of one of its lanes. What cannot be written now becomes bits in the slot's backlog.
+    /// Appends what a slot wants of a flush of its lane.
     #[inline]
-    pub fn offer(&mut self, slot: u8, flush: &Flush, shared: &mut Shared<'_>) -> Write {
-        let mut wanted = std::mem::take(&mut shared.scratch.wanted);
-        self.slots[usize::from(slot)].collect(flush, &mut shared.scratch.runs, &mut wanted);
-        let written = if wanted.is_empty() {
-            Write::Wrote(0)
-        } else if self.is_blocked() {
-            if !broken("blocked_is_not_owed") {
-                self.owe(slot, flush, &wanted, shared);
-            }
-            Write::WouldBlock
-        } else {
-            self.offer_groups(slot, flush, &wanted, shared)
-        };
-        shared.scratch.wanted = wanted;
-        written
+    pub fn collect(&self, slot: u8, flush: &Flush, runs: &mut [Vec<Found>; 2], wanted: &mut Vec<Wanted>) {
+        self.slots[usize::from(slot)].collect(flush, runs, wanted);
+    }
+
+    /// Offers what a slot wants of a flush of its lane. What cannot be written now becomes bits in the slot's backlog.
+    #[inline]
+    pub fn offer(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) -> Write {
+        if !self.is_blocked() {
+            return self.offer_groups(slot, flush, wanted, shared);
+        }
+        if !broken("blocked_is_not_owed") {
+            self.owe(slot, flush, wanted, shared);
+        }
+        Write::WouldBlock
     }
 
     fn offer_groups(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) -> Write {
@@ -158,7 +158,7 @@ impl<S: Socket> Outbox<S> {
         let slot = &mut self.slots[usize::from(slot)];
         for symbol in wanted {
             if symbol.quote.is_some() {
-                slot.owe_quote(symbol.id);
+                slot.owe(Channel::Quote, symbol.id);
             }
             if let Some((_, position)) = symbol.trade {
                 let entry = &flush.trade_entries()[position as usize];
@@ -171,34 +171,8 @@ impl<S: Socket> Outbox<S> {
         }
     }
 
-    /// Tells the next symbols of the backlog in full, as their lane last showed them. `None` = nothing is owed.
-    pub(crate) fn catch_up(&mut self, shared: &mut Shared<'_>) -> Option<Write> {
-        let slot = self.turn()?;
-        let mut told = std::mem::take(&mut shared.scratch.told);
-        told.clear();
-        let form = self.form;
-        let next = self.slots[slot].pick_full(form, shared, &mut told);
-        let lane = shared.lanes.get(self.slots[slot].lane);
-        let moment = Moment {
-            tick: lane.tick(shared.now_us),
-            lag_us: lane.lag_us(shared.now_us),
-            time_us: shared.now_us,
-        };
-        let number = u8::try_from(slot).unwrap_or(0);
-        let written = self.write_group(number, moment, None, shared);
-        if matches!(written, Write::Wrote(_)) || broken("told_before_written") {
-            shared.counters.catch_ups += 1;
-            self.slots[slot].told(&told);
-            self.slots[slot].cursor = next;
-        }
-        shared.scratch.told = told;
-        match written {
-            Write::Wrote(_) if !self.remainder.is_empty() => Some(Write::WouldBlock),
-            other => Some(other),
-        }
-    }
-
-    /// Writes the picked records as one group. `Wrote` with a remainder left = the socket took a part.
+    /// Writes the picked records as one group, behind the heartbeat if one is due. `Wrote` with a remainder left = the
+    /// socket took a part.
     fn write_group(
         &mut self,
         slot: u8,
@@ -208,11 +182,15 @@ impl<S: Socket> Outbox<S> {
     ) -> Write {
         let frame_before = self.frame;
         let known_before = self.slots[usize::from(slot)].known_tick;
-        let records = self.compose(slot, moment, bytes, shared);
-        let buffer = &shared.scratch.buffer;
-        if buffer.is_empty() {
+        if shared.scratch.picks.iter().all(Vec::is_empty) {
             return Write::Wrote(0);
         }
+        shared.scratch.buffer.clear();
+        if self.heartbeat {
+            self.put_heartbeat(shared);
+        }
+        let records = self.compose(slot, moment, bytes, shared);
+        let buffer = &shared.scratch.buffer;
         shared.counters.writes += 1;
         let written = self.socket.try_write(buffer);
         if let Write::Wrote(count) = written {
@@ -221,6 +199,9 @@ impl<S: Socket> Outbox<S> {
             shared.counters.bytes += count as u64;
             if count < buffer.len() && !broken("short_write_drops_the_rest") {
                 self.remainder.extend_from_slice(&buffer[count..]);
+            }
+            if std::mem::take(&mut self.heartbeat) {
+                self.know_ticks(shared);
             }
         } else if !broken("would_block_uses_a_frame") {
             self.frame = frame_before;
@@ -232,7 +213,6 @@ impl<S: Socket> Outbox<S> {
     fn compose(&mut self, number: u8, moment: Moment, bytes: Option<&[u8]>, shared: &mut Shared<'_>) -> u64 {
         let Scratch { buffer, arena, picks, .. } = &mut *shared.scratch;
         let bytes: &[u8] = bytes.unwrap_or(arena);
-        buffer.clear();
         let mut records = 0;
         let watermark = if self.form == Form::Fixed { self.watermark_ns(shared.watermarks) } else { None };
         for (category, kind) in MESSAGES {
@@ -337,7 +317,7 @@ impl Group {
 }
 
 impl Slot {
-    /// The changed symbols of a flush that this slot holds, by rising id, both channels together.
+    /// Appends the changed symbols of a flush that this slot holds, by rising id, both channels together.
     #[inline]
     fn collect(&self, flush: &Flush, runs: &mut [Vec<Found>; 2], out: &mut Vec<Wanted>) {
         let [quotes, trades] = runs;
@@ -354,79 +334,6 @@ impl Slot {
         let known = self.known_tick.is_some_and(|known| moment.tick.abs_diff(known) <= TICKS_KNOWN_FOR);
         self.known_tick = Some(moment.tick);
         (!known).then(|| (moment.time_us * 1_000).unsigned_abs())
-    }
-
-    /// Picks full records of what is owed, beginning at the cursor, up to one group. Returns the next cursor.
-    fn pick_full(&self, form: Form, shared: &mut Shared<'_>, told: &mut Vec<(Channel, InstrumentId)>) -> u32 {
-        let mut group = Group::begin(shared.scratch, form, 0);
-        shared.scratch.arena.clear();
-        let owed = |at: usize, channel: usize| self.backlog[channel].words().get(at).copied().unwrap_or(0);
-        let words = self.backlog[0].words().len().max(self.backlog[1].words().len());
-        let all = (0..words).flat_map(|at| ids_of(at, owed(at, 0) | owed(at, 1)));
-        let (before, after): (Vec<InstrumentId>, Vec<InstrumentId>) = all.partition(|id| id.0 < self.cursor);
-        for (nth, id) in after.iter().chain(&before).enumerate() {
-            // Ranks must rise within a message, so a group never wraps around.
-            if nth > 0 && nth == after.len() && !broken("catch_up_wraps_around") {
-                return id.0;
-            }
-            let is_owed = |channel: &Channel| self.backlog[*channel as usize].contains(*id);
-            let pieces = Channel::ALL
-                .map(|channel| is_owed(&channel).then(|| self.full(*id, channel, form, shared)).flatten());
-            let bytes: u32 = pieces.iter().flatten().map(|piece| piece.len).sum();
-            if !group.fits(bytes as usize) {
-                return id.0;
-            }
-            for (channel, piece) in Channel::ALL.into_iter().zip(pieces) {
-                if let Some(piece) = piece {
-                    let rank = self.subs[channel as usize].rank(*id);
-                    group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
-                }
-            }
-            told.extend(Channel::ALL.into_iter().filter(is_owed).map(|channel| (channel, *id)));
-        }
-        0
-    }
-
-    /// Encodes a symbol's full record into the arena. It costs what copying a kept one would, so none is kept.
-    fn full(&self, id: InstrumentId, channel: Channel, form: Form, shared: &mut Shared<'_>) -> Option<Piece> {
-        let mut image = shared.lanes.get(self.lane).image(id)?;
-        if broken("catch_up_from_the_table") {
-            image = &shared.table.row(id)?.image;
-        }
-        let instrument = shared.directory.instrument(id)?;
-        let out = &mut shared.scratch.arena;
-        let start = out.len();
-        let (quote, trade) = (&image.quote, &image.trade);
-        let Held { range, partial } = self.missed(id);
-        let category = match (channel, form) {
-            (Channel::Quote, Form::Compact) => {
-                compact::quote_full(out, quote);
-                Category::QuoteFull
-            }
-            (Channel::Quote, Form::Fixed) => {
-                fixed::quote(out, id.0, quote.ver, quote, instrument.has_size);
-                Category::QuoteFull
-            }
-            (Channel::Quote, Form::Json) => {
-                json::quote(out, id.0, 0, quote, instrument);
-                Category::QuoteFull
-            }
-            (Channel::Trade, Form::Compact) => {
-                compact::trade_full(out, trade, [].iter());
-                compact::trailer(out, trade.last.price, range, partial);
-                Category::TradeFull
-            }
-            (Channel::Trade, Form::Fixed) => {
-                fixed::trade_full(out, id.0, trade, range, partial);
-                Category::TradeFull
-            }
-            (Channel::Trade, Form::Json) => {
-                json::trade_full(out, id.0, trade, range, partial, instrument);
-                Category::TradeFull
-            }
-        };
-        let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        Some(Piece { category, start: narrow(start), len: narrow(out.len() - start) })
     }
 }
 
@@ -449,22 +356,21 @@ fn intersect(set: &IdSet, part: &Part, found: &mut Vec<Found>) {
             }
             found.truncate(count);
         }
-        IdSet::Large(bits, prefix, _) => {
+        IdSet::Large(ranked) => {
             let changed = part.changed.words();
-            for (at, word) in bits.words().iter().enumerate().take(changed.len()) {
+            for (at, word) in ranked.bits.words().iter().enumerate().take(changed.len()) {
                 for id in ids_of(at, word & changed[at]) {
                     let below = word & ((1 << (id.0 % 64)) - 1);
-                    found.push((id, prefix[at] + below.count_ones(), narrow(part.position(id))));
+                    found.push((id, ranked.below[at] + below.count_ones(), narrow(part.position(id))));
                 }
             }
         }
     }
 }
 
-/// Joins the quote and the trade part of each symbol: ids rise and stand once.
+/// Appends the quote and the trade part of each symbol, joined: ids rise and stand once.
 #[inline]
 fn merge(quotes: &[Found], trades: &[Found], out: &mut Vec<Wanted>) {
-    out.clear();
     let mut trades = trades.iter().copied().peekable();
     for (id, rank, position) in quotes.iter().copied() {
         while let Some((id, rank, position)) = trades.next_if(|trade| trade.0 < id) {

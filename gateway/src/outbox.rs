@@ -6,12 +6,15 @@
 
 use crate::bits::Bits;
 use crate::directory::Directory;
-use crate::flush::CATEGORIES;
-use crate::lane::{Channel, Lanes};
-use crate::last_value::Table;
+use crate::lane::Channel;
 use crate::mutants::broken;
+use crate::pending::{Join, Pending};
+pub use crate::scratch::{Counters, Pick, Scratch, Shared};
+pub use crate::server_frame::{
+    OPCODE_BINARY, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG, OPCODE_TEXT, begin_frame, end_frame, framed,
+    put_frame,
+};
 use crate::slot::Slot;
-use std::collections::VecDeque;
 use wire::close::CloseReason;
 use wire::frame::Form;
 use wire::frame::json::integer;
@@ -37,17 +40,8 @@ pub trait Socket {
 /// Largest group of market data in bytes; at most one is in front of a report.
 pub const GROUP_BYTES_MAX: usize = 4_096;
 
-/// Most unsent bytes of reports; above it the session is closed, and the log has them all.
-pub const REPORT_BYTES_MAX: usize = 1 << 20;
-
-/// Most unsent bytes of answers. Reading stops while any is unsent, so only one read's answers pile up.
-pub const ANSWER_BYTES_MAX: usize = 1 << 20;
-
 /// Symbols named in one part of a `subscribed` answer.
 pub const PART_SYMBOLS_MAX: usize = 64;
-
-/// Bytes of control messages that one write may hold.
-const CONTROL_BYTES_MAX: usize = 16 * 1_024;
 
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,93 +54,6 @@ pub enum Drained {
     Closed,
     /// The socket is gone.
     Gone,
-}
-
-/// Symbols that join a wire set, told in parts; a part's symbols join when it is queued.
-#[derive(Debug)]
-pub struct Join {
-    /// JSON members before the symbols, without braces: `"op":"subscribed","id":1,…`.
-    pub head: String,
-    /// JSON members told with the last part, or empty.
-    pub tail: String,
-    /// Channel.
-    pub channel: Channel,
-    /// Slot.
-    pub slot: u8,
-    /// Symbols still to be told, rising.
-    pub ids: VecDeque<InstrumentId>,
-}
-
-/// What all sessions share while bytes are made.
-#[derive(Debug)]
-pub struct Shared<'a> {
-    /// Lanes.
-    pub lanes: &'a mut Lanes,
-    /// Table.
-    pub table: &'a Table,
-    /// Directory.
-    pub directory: &'a Directory,
-    /// Watermark of each shard, ns.
-    pub watermarks: &'a [Option<i64>],
-    /// Core time, µs.
-    pub now_us: i64,
-    /// How far core time is ahead of the machine's clock, µs.
-    pub clock_offset_us: i64,
-    /// Buffers.
-    pub scratch: &'a mut Scratch,
-    /// Counters.
-    pub counters: &'a mut Counters,
-}
-
-/// Buffers that are reused from write to write.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// The bytes of one write.
-    pub buffer: Vec<u8>,
-    /// Full records of a catch-up group.
-    pub arena: Vec<u8>,
-    /// Picked records of a group by category.
-    pub picks: [Vec<Pick>; CATEGORIES],
-    /// Wanted symbols of a flush.
-    pub wanted: Vec<crate::offer::Wanted>,
-    /// The same by channel, before they are joined.
-    pub runs: [Vec<crate::offer::Found>; 2],
-    /// What a catch-up group tells.
-    pub told: Vec<(Channel, InstrumentId)>,
-}
-
-/// A record picked for a message.
-#[derive(Debug, Clone, Copy)]
-pub struct Pick {
-    /// Rank of the symbol in the wire set.
-    pub rank: u32,
-    /// Begin of its bytes.
-    pub start: u32,
-    /// Length.
-    pub len: u32,
-}
-
-/// What was sent; each only grows.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Counters {
-    /// Market-data messages.
-    pub frames: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Bytes accepted by sockets.
-    pub bytes: u64,
-    /// Writes.
-    pub writes: u64,
-    /// Times a symbol could not be told and became a bit.
-    pub owed: u64,
-    /// Catch-up groups.
-    pub catch_ups: u64,
-    /// Reports queued.
-    pub reports: u64,
-    /// Records encoded, each once per lane and form.
-    pub encoded: u64,
-    /// Flushes that told something.
-    pub flushes: u64,
 }
 
 /// One session's outbox.
@@ -170,15 +77,10 @@ pub struct Outbox<S> {
     pub shards: u64,
     pub(crate) remainder: Vec<u8>,
     pub(crate) remainder_at: usize,
-    reports: VecDeque<Box<[u8]>>,
-    report_bytes: usize,
-    answers: VecDeque<Box<[u8]>>,
-    answer_bytes: usize,
-    joins: VecDeque<Join>,
-    heartbeat: bool,
-    close: Option<Vec<u8>>,
+    pending: Option<Box<Pending>>,
+    pub(crate) heartbeat: bool,
     close_sent: bool,
-    next_slot: usize,
+    next_slot: u8,
 }
 
 impl<S: Socket> Outbox<S> {
@@ -195,72 +97,65 @@ impl<S: Socket> Outbox<S> {
             shards: 0,
             remainder: Vec::new(),
             remainder_at: 0,
-            reports: VecDeque::new(),
-            report_bytes: 0,
-            answers: VecDeque::new(),
-            answer_bytes: 0,
-            joins: VecDeque::new(),
+            pending: None,
             heartbeat: false,
-            close: None,
             close_sent: false,
             next_slot: 0,
         }
     }
 
+    fn queue(&mut self) -> &mut Pending {
+        self.pending.get_or_insert_default()
+    }
+
     /// Queues a report; false when its lane is full and the session must end.
     #[must_use]
     pub fn report(&mut self, text: &[u8]) -> bool {
-        self.report_bytes += text.len();
-        self.reports.push_back(framed(OPCODE_TEXT, text));
-        if broken("reports_go_backwards") {
-            self.reports.rotate_right(1);
-        }
-        self.report_bytes <= REPORT_BYTES_MAX
+        self.queue().report(framed(OPCODE_TEXT, text))
     }
 
     /// Queues an answer; false when its lane is full and the session must end.
     #[must_use]
     pub fn answer(&mut self, text: &[u8]) -> bool {
-        self.answer_frame(framed(OPCODE_TEXT, text))
+        self.queue().answer(framed(OPCODE_TEXT, text))
     }
 
     /// Queues a pong.
     #[must_use]
     pub fn pong(&mut self, payload: &[u8]) -> bool {
-        self.answer_frame(framed(OPCODE_PONG, payload))
+        self.queue().answer(framed(OPCODE_PONG, payload))
     }
 
     /// Queues a ping.
     #[must_use]
     pub fn ping(&mut self) -> bool {
-        self.answer_frame(framed(OPCODE_PING, b""))
-    }
-
-    fn answer_frame(&mut self, frame: Box<[u8]>) -> bool {
-        self.answer_bytes += frame.len();
-        self.answers.push_back(frame);
-        self.answer_bytes <= ANSWER_BYTES_MAX
+        self.queue().answer(framed(OPCODE_PING, b""))
     }
 
     /// Queues symbols that join a wire set.
     pub fn join(&mut self, join: Join) {
-        self.joins.push_back(join);
+        self.queue().joins.push_back(join);
     }
 
     /// The joins not yet told.
-    pub fn joins_mut(&mut self) -> &mut VecDeque<Join> {
-        &mut self.joins
+    pub fn joins_mut(&mut self) -> impl Iterator<Item = &mut Join> {
+        self.pending.iter_mut().flat_map(|pending| &mut pending.joins)
     }
 
     /// The joins not yet told.
-    #[must_use]
-    pub fn joins(&self) -> &VecDeque<Join> {
-        &self.joins
+    pub fn joins(&self) -> impl Iterator<Item = &Join> {
+        self.pending.iter().flat_map(|pending| &pending.joins)
     }
 
     /// A heartbeat is due; at most one is queued, and it is built when written.
     pub fn heartbeat(&mut self) {
         self.heartbeat = true;
+    }
+
+    /// Whether a heartbeat is due and not written.
+    #[must_use]
+    pub fn owes_heartbeat(&self) -> bool {
+        self.heartbeat
     }
 
     /// Ends the session after all that is queued before market data.
@@ -272,26 +167,26 @@ impl<S: Socket> Outbox<S> {
 
     /// Ends the session with this payload of the close frame; the first one asked for counts.
     pub fn close_with(&mut self, payload: Vec<u8>) {
-        self.close.get_or_insert(payload);
+        self.queue().close.get_or_insert(payload);
     }
 
     /// Whether no answer waits, so that the next request may be read. A socket full of market data does not matter: an
     /// order must get in however thin the link is.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.answers.is_empty() && self.joins.is_empty() && !self.is_closing()
+        self.pending.as_ref().is_none_or(|pending| pending.is_answered() && pending.close.is_none())
     }
 
     /// Whether the end is queued: nothing that comes from the client counts any more.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        self.close.is_some()
+        self.pending.as_ref().is_some_and(|pending| pending.close.is_some())
     }
 
     /// Whether market data goes to bits instead of the socket.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.busy || (self.paused && !broken("pause_is_ignored")) || self.close.is_some()
+        self.busy || (self.paused && !broken("pause_is_ignored")) || self.is_closing()
     }
 
     /// Whether the socket has been full without taking a byte for longer than `bound_us`.
@@ -371,42 +266,25 @@ impl<S: Socket> Outbox<S> {
     /// Moves reports, then answers, then a part of a join, then the heartbeat, then the close into the buffer.
     fn build_control(&mut self, shared: &mut Shared<'_>) {
         shared.scratch.buffer.clear();
-        let buffer = &mut shared.scratch.buffer;
-        while buffer.len() < CONTROL_BYTES_MAX {
-            if let Some(report) = self.reports.pop_front() {
-                buffer.extend_from_slice(&report);
-            } else if let Some(answer) = self.answers.pop_front() {
-                buffer.extend_from_slice(&answer);
-            } else {
-                break;
-            }
-        }
-        if self.reports.is_empty() && self.report_bytes > 0 {
-            (self.reports, self.report_bytes) = (VecDeque::new(), 0);
-        }
-        if self.answers.is_empty() && self.answer_bytes > 0 {
-            (self.answers, self.answer_bytes) = (VecDeque::new(), 0);
-        }
-        if !self.reports.is_empty() || !self.answers.is_empty() {
-            return;
-        }
-        if let Some(mut join) = self.joins.pop_front() {
-            self.build_part(&mut join, shared);
-            if join.ids.is_empty() {
-                if self.joins.is_empty() {
-                    self.joins = VecDeque::new(); // an idle session keeps no buffers
+        let Some(mut pending) = self.pending.take() else {
+            return self.build_heartbeat(shared);
+        };
+        if pending.put(&mut shared.scratch.buffer) {
+            if let Some(mut join) = pending.joins.pop_front() {
+                self.build_part(&mut join, shared);
+                if !join.ids.is_empty() {
+                    pending.joins.push_front(join);
                 }
             } else {
-                self.joins.push_front(join);
+                self.build_heartbeat(shared);
+                if let Some(payload) = &pending.close {
+                    put_frame(&mut shared.scratch.buffer, OPCODE_CLOSE, payload);
+                    self.close_sent = true;
+                }
             }
-            return;
         }
-        if std::mem::take(&mut self.heartbeat) {
-            self.build_heartbeat(shared);
-        }
-        if let Some(payload) = &self.close {
-            put_frame(&mut shared.scratch.buffer, OPCODE_CLOSE, payload);
-            self.close_sent = true;
+        if !pending.is_empty() {
+            self.pending = Some(pending);
         }
     }
 
@@ -433,31 +311,46 @@ impl<S: Socket> Outbox<S> {
         let slot = &mut self.slots[usize::from(join.slot)];
         slot.subs[join.channel as usize].extend(ids.iter().copied());
         for id in ids {
-            shared.lanes.get_mut(slot.lane).want(id, join.channel, shared.table);
             if !broken("no_snapshot_at_join") {
-                slot.backlog[join.channel as usize].insert(id);
+                slot.owe(join.channel, id);
             }
             self.shards |= 1 << shared.directory.shard(id).unwrap_or(0);
         }
     }
 
+    /// Appends the heartbeat, if one is due, to the buffer.
     fn build_heartbeat(&mut self, shared: &mut Shared<'_>) {
+        if !std::mem::take(&mut self.heartbeat) {
+            return;
+        }
+        self.know_ticks(shared);
+        self.put_heartbeat(shared);
+    }
+
+    /// A heartbeat tells the time, and so every slot's tick.
+    pub(crate) fn know_ticks(&mut self, shared: &Shared<'_>) {
         for slot in &mut self.slots {
             slot.known_tick = Some(shared.lanes.get(slot.lane).tick(shared.now_us));
         }
-        let mut text = b"{\"op\":\"heartbeat\",\"t_us\":".to_vec();
-        integer(&mut text, shared.now_us.into());
-        text.extend_from_slice(b",\"last_frame\":");
-        integer(&mut text, i128::from(self.frame) + i128::from(broken("heartbeat_claims_a_frame")));
-        text.extend_from_slice(b",\"watermark_us\":");
-        match self.watermark_ns(shared.watermarks) {
-            Some(ns) => integer(&mut text, (ns / 1_000).into()),
-            None => text.extend_from_slice(b"null"),
+    }
+
+    pub(crate) fn put_heartbeat(&self, shared: &mut Shared<'_>) {
+        let watermark = self.watermark_ns(shared.watermarks);
+        let buffer = &mut shared.scratch.buffer;
+        let at = begin_frame(buffer);
+        buffer.extend_from_slice(b"{\"op\":\"heartbeat\",\"t_us\":");
+        integer(buffer, shared.now_us.into());
+        buffer.extend_from_slice(b",\"last_frame\":");
+        integer(buffer, i128::from(self.frame) + i128::from(broken("heartbeat_claims_a_frame")));
+        buffer.extend_from_slice(b",\"watermark_us\":");
+        match watermark {
+            Some(ns) => integer(buffer, (ns / 1_000).into()),
+            None => buffer.extend_from_slice(b"null"),
         }
-        text.extend_from_slice(b",\"hash\":null,\"clock_offset_us\":");
-        integer(&mut text, shared.clock_offset_us.into());
-        text.push(b'}');
-        put_frame(&mut shared.scratch.buffer, OPCODE_TEXT, &text);
+        buffer.extend_from_slice(b",\"hash\":null,\"clock_offset_us\":");
+        integer(buffer, shared.clock_offset_us.into());
+        buffer.push(b'}');
+        end_frame(buffer, at, OPCODE_TEXT);
     }
 
     /// The least watermark of the session's shards; `None` without symbols, or while one of them re-syncs.
@@ -475,14 +368,14 @@ impl<S: Socket> Outbox<S> {
             return u8::try_from(slot).ok();
         }
         let waiting = |join: &&Join| join.channel == channel && join.ids.binary_search(&id).is_ok();
-        self.joins.iter().find(waiting).map(|join| join.slot)
+        self.joins().find(waiting).map(|join| join.slot)
     }
 
     /// Number of symbols held over all channels.
     #[must_use]
     pub fn symbols(&self) -> usize {
         let told = self.slots.iter().flat_map(|slot| &slot.subs).map(crate::bits::IdSet::len);
-        told.sum::<usize>() + self.joins.iter().map(|join| join.ids.len()).sum::<usize>()
+        told.sum::<usize>() + self.joins().map(|join| join.ids.len()).sum::<usize>()
     }
 
     /// Recomputes the shards of all symbols that are held.
@@ -494,9 +387,9 @@ impl<S: Socket> Outbox<S> {
     /// The next slot in turn that owes something.
     pub(crate) fn turn(&mut self) -> Option<usize> {
         let slots = self.slots.len();
-        let after = (1..=slots).map(|step| (self.next_slot + step) % slots);
+        let after = (1..=slots).map(|step| (usize::from(self.next_slot) + step) % slots);
         let slot = after.into_iter().find(|slot| !self.slots[*slot].is_clear())?;
-        self.next_slot = slot;
+        self.next_slot = u8::try_from(slot).unwrap_or(0);
         Some(slot)
     }
 
@@ -511,66 +404,12 @@ impl<S: Socket> Outbox<S> {
                     |id: &InstrumentId| only.is_none_or(|(of, ids)| of == channel && ids.contains(*id));
                 let ids: Vec<InstrumentId> = slot.subs[channel as usize].iter().filter(wanted).collect();
                 for id in ids {
-                    slot.backlog[channel as usize].insert(id);
+                    slot.owe(channel, id);
                     if channel == Channel::Trade {
                         slot.owe_trade(id, crate::slot::Held { range: None, partial: true });
                     }
                 }
             }
-        }
-    }
-}
-
-/// Text frame.
-pub const OPCODE_TEXT: u8 = 1;
-/// Binary frame.
-pub const OPCODE_BINARY: u8 = 2;
-/// Close frame.
-pub const OPCODE_CLOSE: u8 = 8;
-/// Ping frame.
-pub const OPCODE_PING: u8 = 9;
-/// Pong frame.
-pub const OPCODE_PONG: u8 = 10;
-
-/// Appends one unfragmented, unmasked WebSocket frame (RFC 6455, 5.2).
-pub fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
-    let at = begin_frame(out);
-    out.extend_from_slice(payload);
-    end_frame(out, at, opcode);
-}
-
-fn framed(opcode: u8, payload: &[u8]) -> Box<[u8]> {
-    let mut out = Vec::with_capacity(payload.len() + 10);
-    put_frame(&mut out, opcode, payload);
-    out.into_boxed_slice()
-}
-
-/// Leaves room for the usual head; the payload is appended behind it.
-#[inline]
-pub(crate) fn begin_frame(out: &mut Vec<u8>) -> usize {
-    out.extend_from_slice(&[0; 4]);
-    out.len()
-}
-
-/// Writes the head in front of the payload that begins at `at`. Between 126 and 65,535 bytes nothing moves.
-#[inline]
-pub(crate) fn end_frame(out: &mut Vec<u8>, at: usize, opcode: u8) {
-    let len = out.len() - at;
-    let start = at - 4;
-    out[start] = 0x80 | opcode;
-    match u16::try_from(len) {
-        Ok(len @ 0..=125) => {
-            out[start + 1] = wire::cursor::low_byte(len.into());
-            out.copy_within(at.., start + 2);
-            out.truncate(start + 2 + usize::from(len));
-        }
-        Ok(len) => {
-            out[start + 1] = 126;
-            out[start + 2..at].copy_from_slice(&len.to_be_bytes());
-        }
-        Err(_) => {
-            let head = (len as u64).to_be_bytes();
-            out.splice(start + 1..at, std::iter::once(127).chain(head));
         }
     }
 }

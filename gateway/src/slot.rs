@@ -1,6 +1,6 @@
 //! A session's subscriptions at one interval: its wire sets, and what it still has to be told of. Pure.
 
-use crate::bits::{Bits, IdSet};
+use crate::bits::{Bits, IdSet, ids_of};
 use crate::lane::Channel;
 use crate::mutants::broken;
 use std::collections::BTreeMap;
@@ -19,23 +19,34 @@ pub struct Held {
 /// Most symbols whose missed range is kept in one slot; above it the range is declared unknown (totals stay exact).
 pub const HELD_MAX: usize = 4_096;
 
+/// What a session still has to be told of in one slot.
+#[derive(Debug, Default)]
+struct Owed {
+    backlog: [Bits; 2],
+    held: BTreeMap<InstrumentId, Held>,
+}
+
+impl Owed {
+    fn is_clear(&self) -> bool {
+        self.backlog[0].is_empty() && self.backlog[1].is_empty()
+    }
+}
+
 /// One interval of a session. Its number, 0–15, is the slot on the wire.
 #[derive(Debug)]
 pub struct Slot {
     /// Lane that it follows.
     pub lane: u32,
-    /// Index of the rate.
-    pub class: usize,
-    /// Wire set of each channel.
-    pub subs: [IdSet; 2],
-    /// Symbols of each channel that the session must be told of in full.
-    pub backlog: [Bits; 2],
-    /// Missed prints of symbols in the trade backlog.
-    pub held: BTreeMap<InstrumentId, Held>,
-    /// Tick of the last frame or heartbeat: what the client resolves the next frame's eight bits with.
-    pub known_tick: Option<u64>,
     /// Where the next catch-up group begins, so that high ids do not starve.
     pub cursor: u32,
+    /// Wire set of each channel.
+    pub subs: [IdSet; 2],
+    /// Tick of the last frame or heartbeat: what the client resolves the next frame's eight bits with.
+    pub known_tick: Option<u64>,
+    /// Index of the rate.
+    pub class: usize,
+    /// Most sessions owe nothing most of the time, and hold no memory for it then.
+    owed: Option<Box<Owed>>,
 }
 
 impl Slot {
@@ -46,8 +57,7 @@ impl Slot {
             lane,
             class,
             subs: [IdSet::default(), IdSet::default()],
-            backlog: [Bits::default(), Bits::default()],
-            held: BTreeMap::new(),
+            owed: None,
             known_tick: None,
             cursor: 0,
         }
@@ -56,21 +66,39 @@ impl Slot {
     /// Whether nothing is owed.
     #[must_use]
     pub fn is_clear(&self) -> bool {
-        self.backlog[0].is_empty() && self.backlog[1].is_empty()
+        self.owed.as_ref().is_none_or(|owed| owed.is_clear())
     }
 
-    /// Owes a symbol's quote in full.
-    pub fn owe_quote(&mut self, id: InstrumentId) {
-        self.backlog[Channel::Quote as usize].insert(id);
+    /// Whether a symbol's channel is owed in full.
+    #[must_use]
+    pub fn owes(&self, channel: Channel, id: InstrumentId) -> bool {
+        self.owed.as_ref().is_some_and(|owed| owed.backlog[channel as usize].contains(id))
+    }
+
+    /// The ids that are owed in any channel, rising.
+    pub fn owed_ids(&self) -> impl Iterator<Item = InstrumentId> + '_ {
+        let [quotes, trades] = self
+            .owed
+            .as_ref()
+            .map_or([&[][..]; 2], |owed| [owed.backlog[0].words(), owed.backlog[1].words()]);
+        let word = |words: &[u64], at: usize| words.get(at).copied().unwrap_or(0);
+        (0..quotes.len().max(trades.len()))
+            .flat_map(move |at| ids_of(at, word(quotes, at) | word(trades, at)))
+    }
+
+    /// Owes a symbol's channel in full.
+    pub fn owe(&mut self, channel: Channel, id: InstrumentId) {
+        self.owed.get_or_insert_default().backlog[channel as usize].insert(id);
     }
 
     /// Owes a symbol's trade totals; `missed` adds to the range of prints that the session did not get.
     pub fn owe_trade(&mut self, id: InstrumentId, missed: Held) {
-        self.backlog[Channel::Trade as usize].insert(id);
-        if self.held.len() >= HELD_MAX && !self.held.contains_key(&id) {
+        let owed = self.owed.get_or_insert_default();
+        owed.backlog[Channel::Trade as usize].insert(id);
+        if owed.held.len() >= HELD_MAX && !owed.held.contains_key(&id) {
             return; // told as partial by `missed`
         }
-        let held = self.held.entry(id).or_default();
+        let held = owed.held.entry(id).or_default();
         held.partial |= missed.partial;
         held.range = match (held.range, missed.range) {
             (Some(_), Some(new)) if broken("held_forgets_the_first") => Some(new),
@@ -79,10 +107,17 @@ impl Slot {
         };
     }
 
+    /// What was missed of a symbol's prints, if anything is kept.
+    #[must_use]
+    pub fn held(&self, id: InstrumentId) -> Option<Held> {
+        self.owed.as_ref()?.held.get(&id).copied()
+    }
+
     /// What was missed of a symbol's prints.
     #[must_use]
     pub fn missed(&self, id: InstrumentId) -> Held {
-        self.held.get(&id).copied().unwrap_or(Held { range: None, partial: self.held.len() >= HELD_MAX })
+        let full = self.owed.as_ref().is_some_and(|owed| owed.held.len() >= HELD_MAX);
+        self.held(id).unwrap_or(Held { range: None, partial: full })
     }
 
     /// Takes symbols of a channel out, with all that is owed of them.
@@ -90,25 +125,26 @@ impl Slot {
         if !broken("leave_keeps_the_set") {
             self.subs[channel as usize].retain(|id| !ids.contains(id));
         }
+        let Some(owed) = &mut self.owed else { return };
         for id in ids.iter() {
-            self.backlog[channel as usize].remove(id);
+            owed.backlog[channel as usize].remove(id);
             if channel == Channel::Trade {
-                self.held.remove(&id);
+                owed.held.remove(&id);
             }
         }
     }
 
     /// A catch-up group told these; when nothing is owed any more the memory is given back.
     pub fn told(&mut self, told: &[(Channel, InstrumentId)]) {
+        let Some(owed) = &mut self.owed else { return };
         for (channel, id) in told {
-            self.backlog[*channel as usize].remove(*id);
+            owed.backlog[*channel as usize].remove(*id);
             if *channel == Channel::Trade && !broken("held_survives_being_told") {
-                self.held.remove(id);
+                owed.held.remove(id);
             }
         }
-        if self.is_clear() && !broken("held_survives_being_told") {
-            self.backlog = [Bits::default(), Bits::default()];
-            self.held = BTreeMap::new();
+        if owed.is_clear() && !broken("held_survives_being_told") {
+            self.owed = None;
         }
     }
 }

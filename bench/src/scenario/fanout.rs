@@ -83,12 +83,10 @@ pub fn plans(names: &[SymbolInfo], clients: usize, each: usize, interval_ms: u32
 struct Round {
     gateway: Counters,
     counts: Counts,
+    wakes: f64,
     blast: f64,
     blast_no_wakes: f64,
 }
-
-/// Wakes a second of a gateway at work: its batches come every millisecond.
-const WAKES: u32 = 1_000;
 
 /// Sessions of a phase, as the gateway spreads them.
 const PHASE_SESSIONS: usize = 100;
@@ -111,19 +109,22 @@ pub async fn run(plan: Plan) -> Outcome<Report> {
     let mut rounds = Vec::new();
     for _ in 0..plan.rounds {
         let before = Counters::read(&stack.address, Some(pid)).await?;
+        let slept = measure::wakes(pid).unwrap_or(0);
         let counts = swarm.measure(plan.time).await;
+        let woken = measure::wakes(pid).unwrap_or(slept) - slept;
         let gateway = Counters::read(&stack.address, Some(pid)).await?.since(&before);
+        let wakes = woken as f64 / gateway.seconds().max(0.001);
         // The gateway stands still while the limit is measured; the pause is short of its write deadline.
         let blast = {
             let _frozen = Frozen::new(&mut stack);
             let bytes = mean_frame(&counts);
             // The gateway sends nothing where nothing changed: the limit gets its frames a second, not the most.
             let per_s = counts.frames as f64 / plan.time.as_secs_f64().max(0.001);
-            let with = limit(plan, bytes, per_s, WAKES).await?;
-            (with, limit(plan, bytes, per_s, 0).await?)
+            let with = limit(plan, bytes, per_s, wakes).await?;
+            (with, limit(plan, bytes, per_s, 0.0).await?)
         };
         swarm.measure(Duration::from_secs(3)).await;
-        rounds.push(Round { gateway, counts, blast: blast.0, blast_no_wakes: blast.1 });
+        rounds.push(Round { gateway, counts, wakes, blast: blast.0, blast_no_wakes: blast.1 });
     }
     Ok(report(&plan, &rounds, &swarm))
 }
@@ -157,7 +158,7 @@ fn mean_frame(counts: &Counts) -> usize {
 }
 
 /// CPU share of a process that only writes.
-async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: u32) -> Outcome<f64> {
+async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: f64) -> Outcome<f64> {
     let folder = Folder::new()?;
     let program = config::binaries().map_err(HarnessError::new)?.join("bench");
     let phases = plan.clients.div_ceil(PHASE_SESSIONS);
@@ -166,7 +167,7 @@ async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: u32) -> Outco
         format!("--bytes={bytes}"),
         format!("--interval-us={:.0}", plan.clients as f64 * 1e6 / frames_per_s.max(1.0)),
         format!("--phases={phases}"),
-        format!("--wakes={wakes}"),
+        format!("--wakes={wakes:.0}"),
     ];
     let mut process = Process::start("blast", &program, &args, Some(0), folder.path())?;
     let address =
@@ -209,7 +210,7 @@ fn report(plan: &Plan, rounds: &[Round], swarm: &Swarm) -> Report {
     report.goals.push(Goal::rounds("gateway, NATS hop included", &cores, 0.10, "core"));
     report.goals.push(Goal::rounds("p99 since flush", &p99, 1.0, "ms"));
     report.line(format!(
-        "ratio to bare writes + bare wakes ({WAKES}/s) in the same minute: {:.2} ({:.2}–{:.2}); the limit {:.4} core, without wakes {:.4}",
+        "ratio to bare writes + bare wakes, as many as the gateway's, in the same minute: {:.2} ({:.2}–{:.2}); the limit {:.4} core, without wakes {:.4}",
         spread(&ratios).0,
         spread(&ratios).1,
         spread(&ratios).2,
@@ -219,8 +220,9 @@ fn report(plan: &Plan, rounds: &[Round], swarm: &Swarm) -> Report {
     for round in rounds {
         let seconds = round.gateway.seconds().max(0.001);
         report.line(format!(
-            "{:.0} frames/s, {:.0} records/s, {:.1} B a record, {:.0} B a read frame; gateway {:.4}, limit {:.4} core; since flush {}",
+            "{:.0} frames/s, {:.0} wakes/s, {:.0} records/s, {:.1} B a record, {:.0} B a read frame; gateway {:.4}, limit {:.4} core; since flush {}",
             round.counts.frames as f64 / seconds,
+            round.wakes,
             round.counts.records as f64 / seconds,
             round.counts.bytes as f64 / round.counts.records.max(1) as f64,
             mean_frame(&round.counts),

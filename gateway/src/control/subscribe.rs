@@ -3,7 +3,8 @@
 use super::{Desk, channel};
 use crate::bits::Bits;
 use crate::lane::Channel;
-use crate::outbox::{Join, Outbox, Socket};
+use crate::outbox::{Outbox, Socket};
+use crate::pending::Join;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::control::reply::{RateSet, Rejected, Unsubscribed, text};
 use wire::control::{Names, Selection, SetRate, Subscribe};
@@ -294,14 +295,14 @@ impl<S: Socket> Desk<'_, S> {
 
 fn is_told<S: Socket>(outbox: &Outbox<S>, slot: u8, id: InstrumentId) -> bool {
     outbox.slots.get(usize::from(slot)).is_some_and(|slot| slot.subs.iter().any(|set| set.contains(id)))
-        && !outbox.joins().iter().any(|join| join.ids.contains(&id))
+        && !outbox.joins().any(|join| join.ids.contains(&id))
 }
 
 fn all_held<S: Socket>(outbox: &Outbox<S>, channel: Channel) -> Vec<Held> {
     let numbered = outbox.slots.iter().zip(0_u8..);
     let told =
         numbered.flat_map(|(slot, number)| slot.subs[channel as usize].iter().map(move |id| (number, id)));
-    let waiting = outbox.joins().iter().filter(|join| join.channel == channel);
+    let waiting = outbox.joins().filter(|join| join.channel == channel);
     let waiting = waiting.flat_map(|join| join.ids.iter().map(move |id| (join.slot, *id)));
     told.chain(waiting).collect()
 }

@@ -54,6 +54,8 @@ pub(crate) struct Client {
     pub(crate) lose_next: bool,
     /// A message was lost on its way, and the client has not noticed yet.
     lost: bool,
+    /// No message was ever lost on its way.
+    intact: bool,
     /// Bytes of market data so far.
     data_bytes: usize,
     /// Reports on their way: number, and market data before it was queued.
@@ -76,6 +78,7 @@ impl Client {
             wants_repair: false,
             lose_next: false,
             lost: false,
+            intact: true,
             data_bytes: 0,
             reports: VecDeque::new(),
             reported: 0,
@@ -102,7 +105,7 @@ impl Client {
             }
             match opcode {
                 1 | 2 if is_data && std::mem::take(&mut self.lose_next) => {
-                    (self.keeps_up, self.lost) = (false, true);
+                    (self.keeps_up, self.intact, self.lost) = (false, false, true);
                 }
                 1 | 2 if is_data => self.data(&payload, truth),
                 1 => self.control(&payload),
@@ -185,9 +188,10 @@ impl Client {
         for update in updates {
             match update {
                 Update::Quote { id, .. } => self.check_quote(id, truth),
-                Update::Print { .. } => {}
+                Update::Print { id, .. } => self.check_step(id, truth),
                 Update::Summary { id, merged, lost, range, partial, .. } => {
                     self.check_trade(id, truth);
+                    self.check_step(id, truth);
                     let told = matches!((merged, lost), (1.., 0)) && !partial && self.form == Form::Compact;
                     assert!(!told || range.is_some(), "merged prints without their range");
                     if let (Some(range), 1.., 0, false) = (range, merged, lost, partial) {
@@ -246,6 +250,17 @@ impl Client {
                 (trade.price, trade.qty, trade.trade_id)
             );
             assert!(matches!(trade.aggressor, Aggressor::Buy | Aggressor::Sell));
+        }
+    }
+
+    /// P2: the quote beside a print is not older than the print.
+    fn check_step(&self, id: u32, truth: &Truth<'_>) {
+        let (Some(quote), Some(trade)) = (self.view.quote(id), self.view.trade(id)) else { return };
+        let Some(history) = self.history(id, Some(trade.epoch), truth) else { return };
+        let before = trade.total.checked_sub(1).map(|at| history.quotes_before[usize::try_from(at).unwrap()]);
+        if let Some(before) = before.filter(|_| self.intact && quote.epoch == trade.epoch) {
+            let symbol = &truth.symbols[&id];
+            assert!(quote.total >= before, "{symbol}: print {} beside quote {}", trade.total, quote.total);
         }
     }
 

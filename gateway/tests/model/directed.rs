@@ -6,7 +6,7 @@ use super::random::Random;
 use bytes::Bytes;
 use gateway::engine::{Engine, EngineConfig};
 use gateway::lane::Channel;
-use gateway::outbox::Join;
+use gateway::pending::Join;
 use std::collections::HashMap;
 use wire::frame::Form;
 

@@ -20,6 +20,8 @@ pub(crate) struct History {
     pub(crate) trades: Vec<(Trade, i64)>,
     /// Volume, buy volume and notional after each print.
     pub(crate) totals: Vec<(i64, i64, i128)>,
+    /// Quote and status events before each print.
+    pub(crate) quotes_before: Vec<u64>,
 }
 
 impl History {
@@ -114,6 +116,7 @@ impl Publisher {
         match change {
             Change::Quote(quote) => history.quotes.push((quote, now_us)),
             Change::Trade(trade) => {
+                history.quotes_before.push(history.quotes.len() as u64);
                 history.trades.push((trade, now_us));
                 history.totals.push((row.volume.get(), row.buy_volume.get(), row.notional()));
             }

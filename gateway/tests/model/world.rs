@@ -10,7 +10,8 @@ use gateway::engine::{Engine, EngineConfig, SessionEvent};
 use gateway::ingest::Want;
 use gateway::lane::Channel;
 use gateway::last_value::Bounds;
-use gateway::outbox::{Drained, Join};
+use gateway::outbox::Drained;
+use gateway::pending::Join;
 use std::collections::{BTreeMap, HashMap};
 use wire::RATES_MS;
 use wire::frame::{Form, QuoteImage, State};
@@ -320,7 +321,7 @@ impl World {
         let other = Channel::ALL[1 - channel as usize];
         // A symbol's two channels share their slot.
         let mut by_class: BTreeMap<usize, Vec<InstrumentId>> = BTreeMap::new();
-        let busy = !outbox.joins().is_empty();
+        let busy = outbox.joins().next().is_some();
         let wanted: Vec<_> = self.ids();
         let outbox = self.engine.outbox(session).unwrap();
         for id in wanted {
@@ -350,7 +351,7 @@ impl World {
     fn some_held(&mut self, at: usize, channel: Option<Channel>) -> Option<(u8, Bits)> {
         let session = self.clients[at].session;
         let outbox = self.engine.outbox(session)?;
-        if outbox.slots.is_empty() || !outbox.joins().is_empty() {
+        if outbox.slots.is_empty() || outbox.joins().next().is_some() {
             return None;
         }
         let slot = self.random.below(outbox.slots.len());

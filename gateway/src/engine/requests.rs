@@ -1,0 +1,160 @@
+//! What a session asks of the engine: rates, joining and leaving, pauses, repairs.
+
+use super::Engine;
+use crate::bits::Bits;
+use crate::lane::Channel;
+use crate::mutants::broken;
+use crate::outbox::Socket;
+use crate::pending::Join;
+use crate::slot::Slot;
+use wire::instrument::InstrumentId;
+
+/// Most slots of a session.
+pub const SLOTS_MAX: usize = 16;
+
+impl<S: Socket> Engine<S> {
+    /// The slot of a rate class in a session, made when it is not there; `None` when all sixteen are used.
+    pub fn slot(&mut self, session: u32, class: usize, now_us: i64) -> Option<u8> {
+        let outbox = self.outboxes.get_mut(session as usize)?.as_mut()?;
+        if let Some(slot) = outbox.slots.iter().position(|slot| slot.class == class) {
+            return u8::try_from(slot).ok();
+        }
+        if outbox.slots.len() == SLOTS_MAX {
+            return None;
+        }
+        let slot = u8::try_from(outbox.slots.len()).ok()?;
+        let lane = self.lanes.join(class, session, slot, outbox.form, now_us);
+        outbox.slots.reserve_exact(1); // most sessions have one
+        outbox.slots.push(Slot::new(lane, class));
+        Some(slot)
+    }
+
+    /// Phase offset of a session's slot, µs.
+    #[must_use]
+    pub fn phase_us(&self, session: u32, slot: u8) -> i64 {
+        let slot = self.outbox(session).and_then(|outbox| outbox.slots.get(usize::from(slot)));
+        slot.map_or(0, |slot| self.lanes.get(slot.lane).phase_us())
+    }
+
+    /// Lets symbols join a wire set; `join.ids` rise and are held in no slot's same channel. Each part is told before
+    /// its first data.
+    pub fn join(&mut self, session: u32, join: Join, now_us: i64) {
+        let slot = self.outbox(session).and_then(|outbox| outbox.slots.get(usize::from(join.slot)));
+        let Some(lane) = slot.map(|slot| slot.lane) else { return };
+        self.want(lane, join.channel, join.ids.iter().copied(), now_us);
+        self.queue(session, now_us, |outbox| {
+            outbox.join(join);
+            true
+        });
+    }
+
+    /// One more session wants these symbols of a lane. Where the lane has shown a symbol's quote and begins to show its
+    /// prints, the quote is flushed first, out of turn: no print may be newer than the quote beside it.
+    fn want(
+        &mut self,
+        lane: u32,
+        channel: Channel,
+        ids: impl Iterator<Item = InstrumentId> + Clone,
+        now_us: i64,
+    ) {
+        let mut behind = Bits::default();
+        let lacking = ids.clone().filter(|id| self.lanes.get(lane).lacks(*id, channel));
+        for id in lacking {
+            behind.insert(id);
+        }
+        if !behind.is_empty() && !broken("prints_join_an_old_quote") {
+            self.lanes.touch(&self.touched);
+            self.flush_lane(lane, now_us, Some(&behind), true);
+        }
+        ids.for_each(|id| self.lanes.get_mut(lane).want(id, channel, &self.table));
+    }
+
+    /// Takes symbols of a channel out of a session's slot. The caller then answers `unsubscribed`.
+    pub fn leave(&mut self, session: u32, channel: Channel, slot: u8, ids: &Bits) {
+        let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) else { return };
+        let mut gone = Vec::new();
+        for join in outbox.joins_mut().filter(|join| join.channel == channel && join.slot == slot) {
+            gone.extend(join.ids.iter().filter(|id| ids.contains(**id)));
+            join.ids.retain(|id| !ids.contains(*id));
+        }
+        let slot = &mut outbox.slots[usize::from(slot)];
+        gone.extend(slot.subs[channel as usize].iter().filter(|id| ids.contains(*id)));
+        let lane = self.lanes.get_mut(slot.lane);
+        gone.iter().for_each(|id| lane.unwant(*id, channel));
+        slot.leave(channel, ids);
+        outbox.recount_shards(&self.directory);
+    }
+
+    /// Moves symbols (both channels) from one slot of a session to another. Both lanes are flushed for them first, so
+    /// that what the client has fits what it gets next. The caller then answers `rate_set`.
+    pub fn move_rate(&mut self, session: u32, from: u8, to: u8, ids: &Bits, now_us: i64) {
+        let Some(outbox) = self.outboxes.get(session as usize).and_then(Option::as_ref) else { return };
+        if from == to {
+            return;
+        }
+        let held = |channel: Channel| {
+            let subs = &outbox.slots[usize::from(from)].subs[channel as usize];
+            subs.iter().filter(|id| ids.contains(*id)).collect::<Vec<_>>()
+        };
+        let held = Channel::ALL.map(held);
+        let lanes = [from, to].map(|slot| outbox.slots[usize::from(slot)].lane);
+        for channel in Channel::ALL {
+            self.want(lanes[1], channel, held[channel as usize].iter().copied(), now_us);
+        }
+        self.lanes.touch(&self.touched);
+        let settle = !broken("move_without_settle");
+        if !broken("move_without_flush") {
+            self.flush_lane(lanes[0], now_us, Some(ids), settle);
+            self.flush_lane(lanes[1], now_us, Some(ids), settle);
+        }
+        let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
+        for channel in Channel::ALL {
+            let moved = &held[channel as usize];
+            outbox.slots[usize::from(to)].subs[channel as usize].extend(moved.iter().copied());
+            for id in moved {
+                let owed = outbox.slots[usize::from(from)].owes(channel, *id);
+                let missed = outbox.slots[usize::from(from)].held(*id);
+                let to = &mut outbox.slots[usize::from(to)];
+                if owed && !broken("move_leaves_the_backlog") {
+                    to.owe(channel, *id);
+                }
+                let missed = missed.filter(|_| !broken("move_forgets_the_range"));
+                if let (true, Channel::Trade, Some(missed)) = (owed, channel, missed) {
+                    to.owe_trade(*id, missed);
+                }
+                self.lanes.get_mut(lanes[0]).unwant(*id, channel);
+            }
+            outbox.slots[usize::from(from)].leave(channel, ids);
+        }
+        self.move_wildcards(session, from, to, &held.concat());
+    }
+
+    /// Stops market data of a session; it becomes bits.
+    pub fn pause(&mut self, session: u32) {
+        if let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) {
+            outbox.paused = true;
+        }
+    }
+
+    /// Goes on with market data: what was missed comes first, in full. Answer before calling.
+    pub fn unpause(&mut self, session: u32, now_us: i64) {
+        if broken("unpause_without_drain") {
+            if let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) {
+                outbox.paused = false;
+            }
+            return;
+        }
+        self.queue(session, now_us, |outbox| {
+            outbox.paused = false;
+            true
+        });
+    }
+
+    /// Owes a session everything it holds, or some symbols of a channel. Answer before calling.
+    pub fn repair(&mut self, session: u32, only: Option<(Channel, &Bits)>, now_us: i64) {
+        self.queue(session, now_us, |outbox| {
+            outbox.repair(only);
+            true
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! What a session missed: full records of what its backlog names, as the lane last showed them.
+
+use super::{Group, Moment};
+use crate::flush::{Category, Piece};
+use crate::lane::Channel;
+use crate::mutants::broken;
+use crate::outbox::{Outbox, Shared, Socket, Write};
+use crate::slot::{Held, Slot};
+use wire::frame::compact::encode as compact;
+use wire::frame::{Form, fixed, json};
+use wire::instrument::InstrumentId;
+
+impl<S: Socket> Outbox<S> {
+    /// Tells the next symbols of the backlog in full, as their lane last showed them. `None` = nothing is owed.
+    pub(crate) fn catch_up(&mut self, shared: &mut Shared<'_>) -> Option<Write> {
+        let slot = self.turn()?;
+        let mut told = std::mem::take(&mut shared.scratch.told);
+        told.clear();
+        let form = self.form;
+        let next = self.slots[slot].pick_full(form, shared, &mut told);
+        let lane = shared.lanes.get(self.slots[slot].lane);
+        let moment = Moment {
+            tick: lane.tick(shared.now_us),
+            lag_us: lane.lag_us(shared.now_us),
+            time_us: shared.now_us,
+        };
+        let number = u8::try_from(slot).unwrap_or(0);
+        let written = self.write_group(number, moment, None, shared);
+        if matches!(written, Write::Wrote(_)) || broken("told_before_written") {
+            shared.counters.catch_ups += 1;
+            self.slots[slot].told(&told);
+            self.slots[slot].cursor = next;
+        }
+        shared.scratch.told = told;
+        match written {
+            Write::Wrote(_) if !self.remainder.is_empty() => Some(Write::WouldBlock),
+            other => Some(other),
+        }
+    }
+}
+
+impl Slot {
+    /// Picks full records of what is owed, beginning at the cursor, up to one group. Returns the next cursor.
+    fn pick_full(&self, form: Form, shared: &mut Shared<'_>, told: &mut Vec<(Channel, InstrumentId)>) -> u32 {
+        let mut group = Group::begin(shared.scratch, form, 0);
+        shared.scratch.arena.clear();
+        let (before, after): (Vec<InstrumentId>, Vec<InstrumentId>) =
+            self.owed_ids().partition(|id| id.0 < self.cursor);
+        for (nth, id) in after.iter().chain(&before).enumerate() {
+            // Ranks must rise within a message, so a group never wraps around.
+            if nth > 0 && nth == after.len() && !broken("catch_up_wraps_around") {
+                return id.0;
+            }
+            let is_owed = |channel: &Channel| self.owes(*channel, *id);
+            let pieces = Channel::ALL
+                .map(|channel| is_owed(&channel).then(|| self.full(*id, channel, form, shared)).flatten());
+            let bytes: u32 = pieces.iter().flatten().map(|piece| piece.len).sum();
+            if !group.fits(bytes as usize) {
+                return id.0;
+            }
+            for (channel, piece) in Channel::ALL.into_iter().zip(pieces) {
+                if let Some(piece) = piece {
+                    let rank = self.subs[channel as usize].rank(*id);
+                    group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
+                }
+            }
+            told.extend(Channel::ALL.into_iter().filter(is_owed).map(|channel| (channel, *id)));
+        }
+        0
+    }
+
+    /// Encodes a symbol's full record into the arena. It costs what copying a kept one would, so none is kept.
+    fn full(&self, id: InstrumentId, channel: Channel, form: Form, shared: &mut Shared<'_>) -> Option<Piece> {
+        let instrument = shared.directory.instrument(id)?;
+        let lane = shared.lanes.get(self.lane);
+        let live =
+            || shared.table.row(id).filter(|_| broken("catch_up_from_the_table")).map(|row| &row.image);
+        let out = &mut shared.scratch.arena;
+        let start = out.len();
+        let category = match channel {
+            Channel::Quote => {
+                let quote = live().map(|image| &image.quote).or_else(|| lane.quote(id))?;
+                match form {
+                    Form::Compact => compact::quote_full(out, quote),
+                    Form::Fixed => fixed::quote(out, id.0, quote.ver, quote, instrument.has_size),
+                    Form::Json => json::quote(out, id.0, 0, quote, instrument),
+                }
+                Category::QuoteFull
+            }
+            Channel::Trade => {
+                let trade = live().map(|image| &image.trade).or_else(|| lane.trade(id))?;
+                let Held { range, partial } = self.missed(id);
+                match form {
+                    Form::Compact => {
+                        compact::trade_full(out, trade, [].iter());
+                        compact::trailer(out, trade.last.price, range, partial);
+                    }
+                    Form::Fixed => fixed::trade_full(out, id.0, trade, range, partial),
+                    Form::Json => json::trade_full(out, id.0, trade, range, partial, instrument),
+                }
+                Category::TradeFull
+            }
+        };
+        let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        Some(Piece { category, start: narrow(start), len: narrow(out.len() - start) })
+    }
+}
