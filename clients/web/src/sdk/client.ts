@@ -1,5 +1,6 @@
 // One connection to a gateway that comes back by itself: hello, subscriptions, orders, heartbeats, repair.
 
+import { isData } from './json.js';
 import { Orders, type Order } from './orders.js';
 import { reconnects } from './protocol.js';
 import type {
@@ -16,6 +17,7 @@ import type {
   Unsubscribed,
   Welcome,
 } from './protocol.js';
+import type { Form, Head } from './records.js';
 import { Timing } from './timing.js';
 import { View, type ViewEvents } from './view.js';
 
@@ -38,6 +40,8 @@ export interface ClientOptions extends ViewEvents {
   url: string;
   session?: string;
   account?: string | null;
+  /** Form of market data; `compact` unless given. */
+  form?: Form;
   /** Makes the socket; the platform's own unless given. */
   socket?: (url: string, protocols: string[]) => SocketLike;
   /** Milliseconds, never backwards. */
@@ -118,7 +122,7 @@ export class Client {
 
   constructor(private readonly options: ClientOptions) {
     this.now = options.now ?? (() => performance.now());
-    this.view = new View(options, this.now);
+    this.view = new View(options, this.now, options.form);
     this.timing = new Timing(this.now);
     this.orders = new Orders(() => Date.now());
   }
@@ -127,7 +131,7 @@ export class Client {
   start(): void {
     this.setLink('connecting', '');
     const make = this.options.socket ?? ((url, protocols) => new WebSocket(url, protocols) as unknown as SocketLike);
-    const socket = make(this.options.url, ['tickgate.v1.compact']);
+    const socket = make(this.options.url, [`tickgate.v1.${this.options.form ?? 'compact'}`]);
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     socket.onopen = () => {
@@ -201,8 +205,7 @@ export class Client {
 
   private settleLost(): void {
     for (const [id, pending] of this.pending) {
-      this.pending.delete(id);
-      if (pending.timer !== null) clearTimeout(pending.timer);
+      this.ended(id);
       if (pending.order === null) pending.reject(new RequestError('connection_lost', 'the connection was lost'));
       else this.orderUnanswered(pending);
     }
@@ -215,11 +218,15 @@ export class Client {
   }
 
   private receive(data: unknown): void {
+    let told: { head: Head | null; whole: boolean };
     if (typeof data === 'string') {
-      this.text(JSON.parse(data) as { op: string; id?: number });
-      return;
+      const message = JSON.parse(data) as { op: string; id?: number };
+      if (!isData(message)) return this.text(message);
+      told = this.view.message(message, data.length);
+    } else {
+      told = this.view.message(new Uint8Array(data as ArrayBuffer));
     }
-    const { head, whole } = this.view.message(new Uint8Array(data as ArrayBuffer));
+    const { head, whole } = told;
     if (head !== null) this.timing.frame(head);
     if (!whole) this.repair();
   }
@@ -272,7 +279,7 @@ export class Client {
     this.server = welcome;
     this.attempts = 0;
     // A new connection numbers slots and frames afresh; subscriptions are no part of a session.
-    this.view = new View(this.options, this.now);
+    this.view = new View(this.options, this.now, this.options.form);
     this.timing.reset(welcome.server_time_us);
     this.setLink('open', '');
     this.options.welcome?.(welcome);
@@ -299,51 +306,44 @@ export class Client {
     this.options.heartbeat?.(message);
   }
 
+  /** Takes the request that an answer ends out of those that wait. */
+  private ended(id: number | undefined): Pending | undefined {
+    const pending = this.pending.get(id as number);
+    this.pending.delete(id as number);
+    if (pending?.timer) clearTimeout(pending.timer);
+    return pending;
+  }
+
   private part(message: { id?: number; rejected?: Rejected[]; more?: boolean }, symbols: string[]): void {
-    const pending = message.id === undefined ? undefined : this.pending.get(message.id);
-    if (pending === undefined) return;
-    pending.outcome.symbols.push(...symbols);
-    pending.outcome.rejected.push(...(message.rejected ?? []));
-    if (message.more === true) return;
-    this.pending.delete(message.id as number);
-    pending.resolve(pending.outcome as never);
+    const { outcome } = this.pending.get(message.id as number) ?? {};
+    outcome?.symbols.push(...symbols);
+    outcome?.rejected.push(...(message.rejected ?? []));
+    if (message.more !== true) this.ended(message.id)?.resolve(outcome as never);
   }
 
   private replied(message: OrderReply): void {
     this.orders.reply(message);
-    const pending = message.id === undefined ? undefined : this.pending.get(message.id);
-    if (pending !== undefined) {
-      this.pending.delete(message.id as number);
-      if (pending.timer !== null) clearTimeout(pending.timer);
-      pending.resolve({ outcome: message.outcome, reply: message, error: null } as never);
-    }
+    this.ended(message.id)?.resolve({ outcome: message.outcome, reply: message, error: null } as never);
     this.options.orders?.();
   }
 
   private failed(error: ErrorReply): void {
-    const pending = error.id === undefined ? undefined : this.pending.get(error.id);
+    const pending = this.ended(error.id);
     if (pending === undefined) {
       this.options.notice?.({ ...error, op: 'notice' });
-      return;
-    }
-    this.pending.delete(error.id as number);
-    if (pending.timer !== null) clearTimeout(pending.timer);
-    if (pending.order === null) {
+    } else if (pending.order === null) {
       pending.reject(new RequestError(error.code, error.message, error.retry));
-      return;
+    } else {
+      this.orders.refused(error, pending.order);
+      pending.resolve({ outcome: 'error', reply: null, error } as never);
+      this.options.orders?.();
     }
-    this.orders.refused(error, pending.order);
-    pending.resolve({ outcome: 'error', reply: null, error } as never);
-    this.options.orders?.();
   }
 
   /** Answers without a case of their own: `orders`, `order.state`, `paused`, `repairing`, `pong`, and newer ones. */
   private other(message: { op: string; id?: number; [field: string]: unknown }): void {
     if (message.op === 'orders') this.listed(message as unknown as OrdersReply);
-    const pending = message.id === undefined ? undefined : this.pending.get(message.id);
-    if (pending === undefined || message['more'] === true) return;
-    this.pending.delete(message.id as number);
-    pending.resolve(message as never);
+    if (message['more'] !== true) this.ended(message.id)?.resolve(message as never);
   }
 
   /** Parts of `orders`; behind the last one, what is open here and not there is asked for by id. */
@@ -360,7 +360,6 @@ export class Client {
     return new Promise<T>((resolve, reject) => {
       const socket = this.socket;
       if (socket === null || socket.readyState !== 1 || (this.server === null && message.op !== 'hello')) {
-        if (order === null) return reject(new RequestError('not_connected', 'not connected'));
         return reject(new RequestError('not_connected', 'not connected: nothing was sent'));
       }
       const id = this.nextId++;

@@ -1,61 +1,7 @@
 // Decodes one `compact` message (docs/protocol.md). Holds no state: deltas are handed to a Sink, which has the bases.
 
-import { DecodeError, Reader } from './reader.js';
-
-/** Kinds of messages that this reader knows; others are skipped whole. */
-export const KIND = { quote: 0, quoteFull: 1, trade: 2, tradeFull: 7 } as const;
-
-/** Freshness, by its number on the wire. */
-export const STATE = { live: 0, quiet: 1, stale: 2, halted: 3 } as const;
-
-/** What a message says of itself. */
-export interface Head {
-  kind: number;
-  slot: number;
-  /** Low four bits of the session's frame counter. */
-  counter: number;
-  /** Low eight bits of the number of the interval. */
-  tick: number;
-  /** From the interval's begin to the flush, µs; null when not told. */
-  lagUs: number | null;
-  /** Whole tick, when told. */
-  wholeTick: number | null;
-  /** Whole frame counter, when told. */
-  wholeCounter: number | null;
-  /** Flush time in µs, when told. */
-  flushUs: number | null;
-}
-
-/** Totals of a symbol's prints. */
-export interface TradeTotals {
-  feedEpoch: number;
-  state: number;
-  tc: number;
-  lost: number;
-  volume: number;
-  buyVolume: number;
-  /** Notional mod 2^96 = high · 2^48 + low. */
-  notionalHigh: number;
-  notionalLow: number;
-  lastPrice: number;
-  lastQty: number;
-  lastId: number;
-}
-
-/** One print. */
-export interface Print {
-  price: number;
-  qty: number;
-  id: number;
-  sell: boolean;
-}
-
-/** First, high and low of the prints that were missed. */
-export interface Range {
-  first: number;
-  high: number;
-  low: number;
-}
+import { DecodeError, Reader, micros } from './reader.js';
+import { KIND, newHead, type Head, type Print, type Range, type TradeTotals } from './records.js';
 
 /** Takes records; `rank` is the position of the id in the wire set. */
 export interface Sink {
@@ -78,6 +24,8 @@ export interface Sink {
   tradeFull(rank: number, totals: TradeTotals, listed: Print[], range: Range | null, partial: boolean): void;
 }
 
+const BEYOND = 'a rank beyond the wire set';
+
 /** The lag that a code stands for, µs. */
 export function lagUs(code: number): number {
   return ((16 + (code & 15)) << (code >> 4)) - 16;
@@ -86,16 +34,7 @@ export function lagUs(code: number): number {
 /** Reads the head and leaves the reader behind it. */
 export function readHead(reader: Reader): Head {
   const first = reader.u8();
-  const head: Head = {
-    kind: KIND.quote,
-    slot: 0,
-    counter: first >> 4,
-    tick: 0,
-    lagUs: null,
-    wholeTick: null,
-    wholeCounter: null,
-    flushUs: null,
-  };
+  const head = newHead(KIND.quote, 0, first >> 4);
   if (first & 8) {
     const kind = reader.u8();
     head.kind = kind & 15;
@@ -117,50 +56,45 @@ export function readHead(reader: Reader): Head {
 }
 
 function readLongTime(reader: Reader, head: Head): void {
-  const length = reader.u8();
-  const end = reader.at + length;
-  if (end > reader.end) throw new DecodeError('head ends too early');
-  const flags = length > 0 ? reader.u8() : 0;
+  const end = reader.part();
+  const flags = end > reader.at ? reader.u8() : 0;
   if (flags & 1) {
     head.wholeTick = reader.little(6);
     head.wholeCounter = reader.little(4);
   }
   if (flags & 2) reader.little(2); // watermark lag: not used here
   if (flags & 4) {
-    // Nanoseconds do not fit 2^53: low and high are brought to microseconds apart.
     const low = reader.little(4);
-    const high = reader.little(4);
-    head.flushUs = Math.floor((high * (2 ** 32 % 1000) + low) / 1000) + high * Math.floor(2 ** 32 / 1000);
+    head.flushUs = micros(low, reader.little(4));
   }
-  if (reader.at > end) throw new DecodeError('head longer than it says');
-  reader.at = end;
+  reader.leave(end);
 }
 
 /**
- * Decodes a whole message into `sink`. `setSize` tells how many ids the wire set of (kind's channel, slot) has; it
- * answers −1 when there is none. Unknown kinds are skipped and return their head.
+ * Decodes a whole message into `sink`. `begin` takes the head, before any record, and tells how many ids the wire set
+ * of (kind's channel, slot) has. Unknown kinds are skipped and return their head.
  */
-export function decode(bytes: Uint8Array, setSize: (kind: number, slot: number) => number, sink: Sink): Head {
+export function decode(bytes: Uint8Array, begin: (head: Head) => number, sink: Sink): Head {
   const reader = new Reader(bytes);
   const head = readHead(reader);
+  const size = begin(head);
   const record = RECORDS[head.kind];
   if (record === undefined) return head;
-  const size = setSize(head.kind, head.slot);
-  if (size <= 0) throw new DecodeError(`no wire set for kind ${head.kind}, slot ${head.slot}`);
+  if (size <= 0) throw new DecodeError('no wire set');
   if (size === 1) {
     record(reader, 0, sink);
   } else if ((bytes[0] as number) & 1) {
     let next = 0;
     while (reader.left > 0) {
       const rank = next + reader.varint();
-      if (rank >= size) throw new DecodeError('gap beyond the wire set');
+      if (rank >= size) throw new DecodeError(BEYOND);
       record(reader, rank, sink);
       next = rank + 1;
     }
   } else {
     const from = reader.at;
     const count = Math.ceil(size / 8);
-    if (reader.left < count) throw new DecodeError('bitmap ends too early');
+    if (reader.left < count) throw new DecodeError('ends too early');
     reader.at += count;
     for (let byte = 0; byte < count; byte++) {
       let bits = bytes[from + byte] as number;
@@ -168,12 +102,12 @@ export function decode(bytes: Uint8Array, setSize: (kind: number, slot: number) 
         const bit = 31 - Math.clz32(bits & -bits);
         bits &= bits - 1;
         const rank = byte * 8 + bit;
-        if (rank >= size) throw new DecodeError('bit beyond the wire set');
+        if (rank >= size) throw new DecodeError(BEYOND);
         record(reader, rank, sink);
       }
     }
   }
-  if (reader.left !== 0) throw new DecodeError(`${reader.left} bytes too many`);
+  if (reader.left !== 0) throw new DecodeError('bytes left over');
   return head;
 }
 
@@ -196,7 +130,7 @@ export function readQuote(reader: Reader, rank: number, sink: Sink): void {
   let spread = 0;
   if (control & 1) {
     const price = reader.u8();
-    if (price === 255) throw new DecodeError('price byte 255: re-sync');
+    if (price === 255) throw new DecodeError('price byte 255');
     if (price >= 137) {
       bid = 6 + ((price - 137) >> 1);
       if (price % 2 === 0) bid = -bid;
@@ -214,11 +148,9 @@ export function readQuote(reader: Reader, rank: number, sink: Sink): void {
 }
 
 function readExtendedQuote(reader: Reader, rank: number, events: number, sink: Sink): void {
-  const length = reader.u8();
-  const end = reader.at + length;
-  if (end > reader.end) throw new DecodeError('extended record ends too early');
-  const flags = length > 0 ? reader.u8() : 0;
-  if (flags & 2) throw new DecodeError('reserved flag in an extended record');
+  const end = reader.part();
+  const flags = end > reader.at ? reader.u8() : 0;
+  if (flags & 2) throw new DecodeError('a reserved flag');
   let state = -1;
   let [bid, ask, bidSize, askSize] = [0, 0, 0, 0];
   if (flags & 1) state = reader.u8();
@@ -228,8 +160,7 @@ function readExtendedQuote(reader: Reader, rank: number, events: number, sink: S
     bidSize = reader.signed();
     askSize = reader.signed();
   }
-  if (reader.at > end) throw new DecodeError('extended record longer than it says');
-  reader.at = end;
+  reader.leave(end);
   sink.quote(rank, flags & 32 ? 0 : events, state, bid, ask, bidSize, askSize);
 }
 
@@ -256,14 +187,11 @@ function readPrint(reader: Reader, rank: number, sink: Pick<Sink, 'print' | 'pri
   const control = reader.u8();
   const sell = (control & 2) !== 0;
   if (control & 128) {
-    const length = reader.u8();
-    const end = reader.at + length;
-    if (end > reader.end) throw new DecodeError('extended print ends too early');
-    const kind = length > 0 ? reader.u8() : 0;
+    const end = reader.part();
+    const kind = end > reader.at ? reader.u8() : 0;
     if (kind === 1) sink.print(rank, reader.signed(), reader.varint(), reader.signed(), sell);
     else if (kind === 3) sink.printState(rank, reader.u8());
-    if (reader.at > end) throw new DecodeError('extended print longer than it says');
-    reader.at = end;
+    reader.leave(end);
   } else {
     const price = reader.littleSigned(PRICE_BYTES[(control >> 2) & 3] as number);
     const bytes = (control >> 4) & 3;

@@ -5,6 +5,8 @@ export class DecodeError extends Error {
   override readonly name = 'DecodeError';
 }
 
+const BEYOND = 'number beyond 2^53';
+
 /** A cursor over one message. */
 export class Reader {
   at = 0;
@@ -21,6 +23,19 @@ export class Reader {
   u8(): number {
     if (this.at >= this.end) throw new DecodeError('ends too early');
     return this.bytes[this.at++] as number;
+  }
+
+  /** Reads a length and tells where the part ends that it counts. */
+  part(): number {
+    const end = this.u8() + this.at;
+    if (end > this.end) throw new DecodeError('ends too early');
+    return end;
+  }
+
+  /** Skips to the end of a part. */
+  leave(end: number): void {
+    if (this.at > end) throw new DecodeError('a part is longer than it says');
+    this.at = end;
   }
 
   /** Little-endian, 0 to 6 bytes. */
@@ -49,7 +64,7 @@ export class Reader {
       byte = this.u8();
       value += (byte & 127) * scale;
       scale *= 128;
-      if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError('number beyond 2^53');
+      if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(BEYOND);
     } while (byte >= 128);
     return value;
   }
@@ -64,7 +79,7 @@ export class Reader {
       byte = this.u8();
       value += (byte & 127) * scale;
       scale *= 128;
-      if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError('number beyond 2^53');
+      if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(BEYOND);
     }
     return negative ? -value - 1 : value;
   }
@@ -74,4 +89,9 @@ export class Reader {
 export function unzigzag(value: number): number {
   const half = Math.floor(value / 2);
   return value % 2 === 1 ? -half - 1 : half;
+}
+
+/** Nanoseconds in two halves of 32 bits as µs. They are divided apart, so that nothing is rounded. */
+export function micros(low: number, high: number): number {
+  return Math.floor((high * 296 + low) / 1000) + high * 4_294_967; // 2^32 = 4,294,967,296
 }

@@ -2,11 +2,11 @@
 
 const MINUS = '\u2212';
 
-/** `decimal(6100010, -2)` is "61000.10". Exact for whole numbers up to 2^53. */
-export function decimal(mantissa: number, exponent: number): string {
-  const digits = Math.abs(mantissa).toString();
+/** `decimal(6100010, -2)` is "61000.10". Exact for whole numbers up to 2^53, and for any bigint. */
+export function decimal(mantissa: number | bigint, exponent: number): string {
   const sign = mantissa < 0 ? '-' : '';
-  if (exponent >= 0) return sign + digits + (mantissa === 0 ? '' : '0'.repeat(exponent));
+  const digits = mantissa.toString().replace('-', '');
+  if (exponent >= 0) return sign + digits + (digits === '0' ? '' : '0'.repeat(exponent));
   const places = -exponent;
   const padded = digits.padStart(places + 1, '0');
   return `${sign}${padded.slice(0, -places)}.${padded.slice(-places)}`;
@@ -50,19 +50,13 @@ export function mantissa(text: string, exponent: number): number | null {
 /** Sum of two plain decimal texts, exact. */
 export function sum(a: string, b: string): string {
   const places = Math.max(fractionOf(a), fractionOf(b));
-  const total = BigInt(scaled(a, places)) + BigInt(scaled(b, places));
-  const negative = total < 0n;
-  const digits = (negative ? -total : total).toString().padStart(places + 1, '0');
-  const text = places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
-  return negative ? `-${text}` : text;
+  return decimal(scaled(a, places) + scaled(b, places), -places);
 }
 
 /** Product of two plain decimal texts, exact. */
 export function product(a: string, b: string): string {
-  const places = fractionOf(a) + fractionOf(b);
-  const total = BigInt(scaled(a, fractionOf(a))) * BigInt(scaled(b, fractionOf(b)));
-  const digits = total.toString().padStart(places + 1, '0');
-  return places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
+  const [one, other] = [fractionOf(a), fractionOf(b)];
+  return decimal(scaled(a, one) * scaled(b, other), -one - other);
 }
 
 function fractionOf(text: string): number {
@@ -70,8 +64,8 @@ function fractionOf(text: string): number {
   return at < 0 ? 0 : text.length - at - 1;
 }
 
-function scaled(text: string, places: number): string {
-  return text.replace('.', '') + '0'.repeat(places - fractionOf(text));
+function scaled(text: string, places: number): bigint {
+  return BigInt(text.replace('.', '') + '0'.repeat(places - fractionOf(text)));
 }
 
 /** Change in percent with two digits and a sign, from two mantissas of one exponent. */

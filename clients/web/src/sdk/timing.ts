@@ -1,6 +1,6 @@
 // Delay of frames: receive time minus flush time. Waiting on purpose is the interval and is never added to it.
 
-import type { Head } from './compact.js';
+import type { Head } from './records.js';
 
 interface Slot {
   intervalUs: number;

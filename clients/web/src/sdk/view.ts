@@ -1,109 +1,27 @@
-// What the client holds: wire sets, instruments, bases of deltas, and the account of every source event (P1).
+// What the client holds: wire sets, instruments, bases of deltas, and the account of every source event (P1). The same
+// for all three forms; the reference is the reader in Rust (wire/src/frame/view.rs).
 
-import { KIND, STATE, decode, type Head, type Print, type Range, type Sink, type TradeTotals } from './compact.js';
+import { decode, type Sink } from './compact.js';
+import { decodeFixed } from './fixed.js';
+import { Instrument, type QuoteView, type TradeView } from './instrument.js';
+import { decodeJson, type JsonMessage } from './json.js';
+import { addsUp, type Account, type Ledger } from './ledger.js';
+import type { Channel, RateSet, Subscribed, Unsubscribed } from './protocol.js';
 import { DecodeError } from './reader.js';
-import type { Channel, RateSet, Subscribed, SymbolInfo, Unsubscribed } from './protocol.js';
+import {
+  KIND,
+  STATE,
+  type Form,
+  type Head,
+  type Print,
+  type QuoteRecord,
+  type Range,
+  type TradeTotals,
+  type Values,
+} from './records.js';
+import { WireSets } from './sets.js';
 
-/** Accounts of one (symbol, channel) or of all. Events: accounted = delivered + merged. */
-export interface Account {
-  /** Records that stood for at least one event. */
-  delivered: number;
-  /** Events that such a record stood for beside its own. */
-  merged: number;
-  /** Events that the gateway declared lost. */
-  lost: number;
-  /** Periods in which delivered + merged + lost was not last − first version. */
-  broken: number;
-}
-
-function account(): Account {
-  return { delivered: 0, merged: 0, lost: 0, broken: 0 };
-}
-
-/** Best bid and ask of an instrument, mantissas; size 0 = side absent. */
-export class QuoteView {
-  /** False until a full, and again after a lost frame: deltas then mean nothing. */
-  based = false;
-  /** Whether an accounting period is open: it outlives a lost frame, not a new epoch or the subscription. */
-  counting = false;
-  feedEpoch = 0;
-  version = 0;
-  lost = 0;
-  bid = 0;
-  ask = 0;
-  bidSize = 0;
-  askSize = 0;
-  /** Events that the shown value stands for. */
-  events = 0;
-  readonly account = account();
-  /** Version at the begin of the period and what was accounted since. */
-  private first = 0;
-  private covered = 0;
-
-  begin(version: number): void {
-    this.first = version;
-    this.covered = 0;
-  }
-
-  cover(events: number, lost: number, total: Account): void {
-    this.covered += events + lost;
-    count(this.account, total, events, lost);
-    if (this.covered !== this.version - this.first) {
-      this.account.broken++;
-      total.broken++;
-      this.begin(this.version);
-    }
-  }
-}
-
-/** Totals and last print of an instrument. */
-export class TradeView {
-  based = false;
-  counting = false;
-  feedEpoch = 0;
-  tc = 0;
-  lost = 0;
-  volume = 0;
-  buyVolume = 0;
-  lastPrice = 0;
-  lastQty = 0;
-  lastId = 0;
-  lastSell = false;
-  readonly account = account();
-}
-
-function count(own: Account, total: Account, events: number, lost: number): void {
-  const delivered = events > 0 ? 1 : 0;
-  for (const account of [own, total]) {
-    account.delivered += delivered;
-    account.merged += events - delivered;
-    account.lost += lost;
-  }
-}
-
-/** One instrument that is or was subscribed. */
-export class Instrument {
-  readonly quote = new QuoteView();
-  readonly trade = new TradeView();
-  state: number = STATE.stale;
-  /** Local clock, ms: when the state became this, when a value last changed. */
-  stateAt = 0;
-  changedAt = 0;
-  /** Channels that hold it. */
-  channels = 0;
-
-  constructor(readonly info: SymbolInfo) {}
-
-  get id(): number {
-    return this.info.id;
-  }
-
-  get symbol(): string {
-    return this.info.symbol;
-  }
-}
-
-/** Prints that a slow moment merged into one row. */
+/** Prints that a slow moment merged into one row. In `fixed` and `json` some of them may follow one by one. */
 export interface Merged {
   count: number;
   volume: number;
@@ -121,17 +39,21 @@ export interface ViewEvents {
 }
 
 const CHANNELS: Channel[] = ['quote', 'trade'];
+const QUOTE = 0;
+const TRADE = 1;
+/** What totals count to: `fixed` tells 32 bits of them. */
+const MODULUS = { compact: Number.MAX_SAFE_INTEGER, json: Number.MAX_SAFE_INTEGER, fixed: 2 ** 32 } as const;
 
 /** The state of one connection. */
-export class View implements Sink {
+export class View implements Sink, Values {
   readonly instruments = new Map<number, Instrument>();
-  readonly quotes = account();
-  readonly trades = account();
-  /** Ids in order, by slot · 2 + channel. */
-  private readonly sets = new Map<number, number[]>();
+  private readonly sets = new WireSets();
   private set: number[] = [];
-  /** Frames counted by the client; −1 until the first. */
+  /** The last frame's number. */
   private frame = 0;
+  /** Accounts of instruments that were given up. */
+  private readonly gone = [sum([]), sum([])];
+  private readonly modulus: number;
   frames = 0;
   records = 0;
   bytes = 0;
@@ -141,59 +63,69 @@ export class View implements Sink {
   constructor(
     private readonly events: ViewEvents,
     private readonly now: () => number,
-  ) {}
+    private readonly form: Form = 'compact',
+  ) {
+    this.modulus = MODULUS[form];
+  }
 
-  /** Takes one binary message. False: a frame was lost or unreadable, deltas are ignored, ask for repair. */
-  message(bytes: Uint8Array): { head: Head | null; whole: boolean } {
-    this.frame = (this.frame + 1) >>> 0;
+  /** The account of all quotes. Added up when asked for. */
+  get quotes(): Account {
+    return this.account(QUOTE);
+  }
+
+  /** The account of all prints. */
+  get trades(): Account {
+    return this.account(TRADE);
+  }
+
+  private account(channel: number): Account {
+    return sum([this.gone[channel] as Account, ...[...this.instruments.values()].map((one) => ledger(one, channel))]);
+  }
+
+  /** Takes one message of the form. False: a frame was lost or unreadable, deltas are ignored, ask for repair. */
+  message(data: Uint8Array | JsonMessage, length = (data as Uint8Array).length): { head: Head | null; whole: boolean } {
     this.frames++;
-    this.bytes += bytes.length;
-    let head: Head;
-    let whole = true;
+    this.bytes += length;
+    const { gaps } = this;
     try {
-      // The counter is checked before the records, so that no delta lands on a base that missed one.
-      if ((bytes[0] as number) >> 4 !== (this.frame & 15)) {
-        whole = false;
-        this.gaps++;
-        this.frame = this.nearest((bytes[0] as number) >> 4);
-        this.distrust();
-      }
-      head = decode(bytes, this.setSize, this);
+      const head =
+        this.form === 'json'
+          ? decodeJson(data as JsonMessage, this.begin, this)
+          : (this.form === 'fixed' ? decodeFixed : decode)(data as Uint8Array, this.begin, this);
+      return { head, whole: gaps === this.gaps };
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.decodeErrors++;
       this.distrust();
       return { head: null, whole: false };
     }
-    return { head, whole };
   }
 
-  /** Compares with the heartbeat's frame counter. */
-  lastFrame(frame: number): boolean {
-    if (frame === this.frame) return true;
-    this.gaps++;
+  /** The counter is checked before the records, so that no delta lands on a base that missed one. */
+  private readonly begin = ({ kind, slot, counter, wholeCounter }: Head): number => {
+    const next = (this.frame + 1) >>> 0;
+    this.follow(next, wholeCounter ?? (next + ((counter - next) & 15)) >>> 0);
+    this.set = this.sets.of(slot, kind === KIND.quote || kind === KIND.quoteFull ? QUOTE : TRADE);
+    return this.set.length;
+  };
+
+  private follow(expected: number, frame: number): boolean {
     this.frame = frame;
+    if (frame === expected) return true;
+    this.gaps++;
     this.distrust();
     return false;
   }
 
-  private nearest(counter: number): number {
-    return (this.frame + ((counter - this.frame) & 15)) >>> 0;
+  /** Compares with the heartbeat's frame counter. */
+  lastFrame(frame: number): boolean {
+    return this.follow(this.frame, frame);
   }
 
   /** Deltas are ignored until a full comes. */
   private distrust(): void {
-    for (const instrument of this.instruments.values()) {
-      instrument.quote.based = false;
-      instrument.trade.based = false;
-    }
+    for (const { quote, trade } of this.instruments.values()) quote.based = trade.based = false;
   }
-
-  private readonly setSize = (kind: number, slot: number): number => {
-    const channel = kind === KIND.quote || kind === KIND.quoteFull ? 0 : 1;
-    this.set = this.sets.get(slot * 2 + channel) ?? [];
-    return this.set.length;
-  };
 
   subscribed(message: Subscribed): void {
     const channel = CHANNELS.indexOf(message.channel);
@@ -202,7 +134,7 @@ export class View implements Sink {
       this.instruments.set(info.id, instrument);
       instrument.channels |= 1 << channel;
       instrument.stateAt = this.now();
-      this.join(message.slot, channel, info.id);
+      this.sets.join(message.slot, channel, info.id);
       this.events.joined?.(instrument, message.channel);
     }
   }
@@ -210,68 +142,55 @@ export class View implements Sink {
   unsubscribed(message: Unsubscribed): void {
     const channel = CHANNELS.indexOf(message.channel);
     for (const id of message.ids) {
-      if (message.slot !== null) this.leave(message.slot, channel, id);
+      if (message.slot !== null) this.sets.leave(message.slot, channel, id);
       const instrument = this.instruments.get(id);
       if (instrument === undefined) continue;
       instrument.channels &= ~(1 << channel);
       // The base goes with the subscription: what comes later is another accounting period.
-      const view = channel === 0 ? instrument.quote : instrument.trade;
-      view.based = false;
-      view.counting = false;
-      if (instrument.channels === 0) this.instruments.delete(id);
+      instrument[message.channel].based = ledger(instrument, channel).open = false;
+      if (instrument.channels === 0) {
+        this.instruments.delete(id);
+        for (const i of [QUOTE, TRADE]) this.gone[i] = sum([this.gone[i] as Account, ledger(instrument, i)]);
+      }
       this.events.left?.(instrument, message.channel);
     }
   }
 
-  rateSet(message: RateSet): void {
-    const { slot, from_slot: from } = message;
+  rateSet({ slot, from_slot: from, channels, ids }: RateSet): void {
     if (slot === null || from === null) return;
-    for (const name of message.channels) {
+    for (const name of channels) {
       const channel = CHANNELS.indexOf(name);
-      for (const id of message.ids) {
-        this.leave(from, channel, id);
-        this.join(slot, channel, id);
-      }
+      for (const id of ids) if (this.sets.leave(from, channel, id)) this.sets.join(slot, channel, id);
     }
   }
 
-  private join(slot: number, channel: number, id: number): void {
-    const key = slot * 2 + channel;
-    const set = this.sets.get(key);
-    if (set === undefined) {
-      this.sets.set(key, [id]);
-      return;
+  private ranked(rank: number): Instrument {
+    return this.held(this.set[rank] as number, -1);
+  }
+
+  /** The instrument, if one of the channels (bits) holds it. */
+  private held(id: number, channels: number): Instrument {
+    const instrument = this.instruments.get(id);
+    if (instrument === undefined || (instrument.channels & channels) === 0) {
+      throw new DecodeError('a symbol that is not subscribed');
     }
-    const at = lowerBound(set, id);
-    if (set[at] !== id) set.splice(at, 0, id);
-  }
-
-  private leave(slot: number, channel: number, id: number): void {
-    const set = this.sets.get(slot * 2 + channel);
-    if (set === undefined) return;
-    const at = lowerBound(set, id);
-    if (set[at] === id) set.splice(at, 1);
-  }
-
-  private at(rank: number): Instrument {
-    const instrument = this.instruments.get(this.set[rank] as number);
-    if (instrument === undefined) throw new DecodeError('a rank without an instrument');
     this.records++;
     return instrument;
   }
 
   private setState(instrument: Instrument, state: number): void {
-    if (instrument.state === state) return;
-    instrument.state = state;
+    // What a newer gateway calls otherwise is not proven here.
+    const known = state > STATE.halted ? STATE.stale : state;
+    if (instrument.state === known) return;
+    instrument.state = known;
     instrument.stateAt = this.now();
   }
 
   quote(rank: number, events: number, state: number, bid: number, ask: number, bidSize: number, askSize: number): void {
-    const instrument = this.at(rank);
+    const instrument = this.ranked(rank);
     const view = instrument.quote;
     if (!view.based) return;
-    view.version += events;
-    view.cover(events, 0, this.quotes);
+    view.account.add(events);
     if (events > 0) view.events = events;
     if (bid !== 0 || ask !== 0 || bidSize !== 0 || askSize !== 0) {
       view.bid += bid;
@@ -295,105 +214,136 @@ export class View implements Sink {
     bidSize: number,
     askSize: number,
   ): void {
-    const instrument = this.at(rank);
-    const view = instrument.quote;
-    const goesOn = view.counting && view.feedEpoch === feedEpoch;
-    const covered = total - view.version;
-    const declared = lost - view.lost;
-    Object.assign(view, { based: true, counting: true, feedEpoch, version: total, lost, bid, ask, bidSize, askSize });
-    if (goesOn) {
-      view.cover(covered - declared, declared, this.quotes);
-      if (covered - declared > 0) view.events = covered - declared;
-    } else {
-      view.begin(total);
-    }
-    this.setState(instrument, state);
+    const instrument = this.ranked(rank);
+    this.quoteTotals(instrument, feedEpoch, total, lost);
+    put(instrument.quote, bid, ask, bidSize, askSize);
     instrument.changedAt = this.now();
+    this.setState(instrument, state);
+    this.events.quote?.(instrument);
+  }
+
+  private quoteTotals({ quote }: Instrument, epoch: number, total: number, lost: number): void {
+    const { account } = quote;
+    quote.based = true;
+    if (!account.take(epoch, total, lost, this.modulus, -1)) return;
+    const events = account.covered - account.declared;
+    if (events > 0) quote.events = events;
+  }
+
+  /** A quote with its values, of `fixed` or `json`. */
+  value(record: QuoteRecord): void {
+    const instrument = this.held(record.id, 1 << QUOTE);
+    const { quote } = instrument;
+    if (record.total !== null) {
+      this.quoteTotals(instrument, record.epoch, record.total, record.lost);
+    } else {
+      if (!quote.based || quote.account.epoch !== record.epoch) return;
+      quote.account.add(record.events);
+      if (record.events > 0) quote.events = record.events;
+    }
+    const { bid, ask } = record;
+    put(quote, bid ?? quote.bid, ask ?? quote.ask, record.bidSize, record.askSize);
+    // Without an event it is a state, and the values are as they were.
+    if (record.total !== null || record.events > 0) instrument.changedAt = this.now();
+    this.setState(instrument, record.state);
     this.events.quote?.(instrument);
   }
 
   print(rank: number, priceDelta: number, qty: number, idGap: number, sell: boolean): void {
-    const instrument = this.at(rank);
+    const instrument = this.ranked(rank);
     const view = instrument.trade;
     if (!view.based) return;
-    view.lastPrice += priceDelta;
-    if (qty >= 0) view.lastQty = qty;
-    view.lastId += 1 + idGap;
-    view.lastSell = sell;
-    view.tc++;
-    view.volume += view.lastQty;
-    if (!sell) view.buyVolume += view.lastQty;
-    count(view.account, this.trades, 1, 0);
-    this.events.print?.(instrument, { price: view.lastPrice, qty: view.lastQty, id: view.lastId, sell });
+    const price = view.lastPrice + priceDelta;
+    const seller = instrument.info.has_aggressor === false ? null : sell;
+    this.take(instrument, { price, qty: qty < 0 ? view.lastQty : qty, id: view.lastId + 1 + idGap, sell: seller });
+  }
+
+  /** A print of `fixed` or `json`. */
+  printed(id: number, epoch: number, print: Print, listed: boolean): void {
+    const instrument = this.held(id, 1 << TRADE);
+    const view = instrument.trade;
+    if (!view.based || view.account.epoch !== epoch) return;
+    if (!listed) return this.take(instrument, print);
+    if (view.listable === 0) return; // from before the period
+    view.listable--;
+    view.account.tell();
+    view.lastSell = print.sell;
+    this.events.print?.(instrument, print);
+  }
+
+  /** A print that no totals hold yet. */
+  private take(instrument: Instrument, print: Print): void {
+    const view = instrument.trade;
+    last(view, print);
+    view.volume += print.qty;
+    if (print.sell === false) view.buyVolume += print.qty;
+    view.account.add(1);
+    this.events.print?.(instrument, print);
   }
 
   printState(rank: number, state: number): void {
-    const instrument = this.at(rank);
+    const instrument = this.ranked(rank);
     this.setState(instrument, state);
     this.events.quote?.(instrument);
   }
 
   tradeFull(rank: number, totals: TradeTotals, listed: Print[], range: Range | null, _partial: boolean): void {
-    const instrument = this.at(rank);
-    const view = instrument.trade;
-    const goesOn = view.counting && view.feedEpoch === totals.feedEpoch;
-    const covered = totals.tc - view.tc;
-    const declared = totals.lost - view.lost;
-    const volume = totals.volume - view.volume;
-    view.based = true;
-    view.counting = true;
-    view.feedEpoch = totals.feedEpoch;
-    view.tc = totals.tc;
-    view.lost = totals.lost;
-    view.volume = totals.volume;
-    view.buyVolume = totals.buyVolume;
-    view.lastPrice = totals.lastPrice;
-    view.lastQty = totals.lastQty;
-    view.lastId = totals.lastId;
-    if (goesOn) this.missedPrints(instrument, covered, declared, volume, listed, range);
-    if ((instrument.channels & 1) === 0) this.setState(instrument, totals.state);
-    const last = listed.at(-1);
-    if (last !== undefined) {
-      view.lastPrice = last.price;
-      view.lastQty = last.qty;
-      view.lastId = last.id;
-      view.lastSell = last.sell;
-    }
-    this.events.quote?.(instrument);
+    const instrument = this.ranked(rank);
+    if (instrument.info.has_aggressor === false) for (const print of listed) print.sell = null;
+    this.summary(instrument, totals, listed, range);
   }
 
-  /** Prints since the last full: listed ones singly, the rest as one merged row, losses declared. */
-  private missedPrints(
-    instrument: Instrument,
-    covered: number,
-    declared: number,
-    volume: number,
-    listed: Print[],
-    range: Range | null,
-  ): void {
-    const account = instrument.trade.account;
-    const merged = covered - declared - listed.length;
-    for (const own of [account, this.trades]) {
-      own.delivered += listed.length;
-      own.merged += Math.max(0, merged);
-      own.lost += declared;
-      if (merged < 0) own.broken++;
-    }
-    if (merged > 0) {
-      const shown = listed.reduce((sum, print) => sum + print.qty, 0);
-      this.events.merged?.(instrument, { count: merged, volume: volume - shown, range });
-    }
-    for (const print of listed) this.events.print?.(instrument, print);
+  /** Trade totals of `fixed` or `json`; listed prints follow in a message of their own. */
+  totals(id: number, totals: TradeTotals, range: Range | null, _partial: boolean): void {
+    this.summary(this.held(id, 1 << TRADE), totals, [], range);
+  }
+
+  /** Prints since the last totals: listed ones singly, the rest as one merged row, losses declared. */
+  private summary(instrument: Instrument, totals: TradeTotals, listed: Print[], range: Range | null): void {
+    const { trade: view } = instrument;
+    const { account } = view;
+    const goesOn = account.take(totals.feedEpoch, totals.tc, totals.lost, this.modulus, listed.length);
+    const merged = goesOn ? Math.max(0, account.covered - account.declared - listed.length) : 0;
+    const volume = totals.volume - view.volume - listed.reduce((shown, print) => shown + print.qty, 0);
+    // Nothing was missed, so that the sums must agree.
+    if (goesOn && merged === 0 && account.declared === 0 && volume !== 0) account.broken++;
+    const { volume: all, buyVolume, lastPrice, lastQty, lastId } = totals;
+    // After a lost frame the range does not hold what was lost on the way.
+    const told = view.based ? range : null;
+    Object.assign(view, { based: true, volume: all, buyVolume, lastPrice, lastQty, lastId, listable: merged });
+    if (merged > 0) this.events.merged?.(instrument, { count: merged, volume, range: told });
+    const newest = listed.at(-1);
+    if (newest !== undefined) last(view, newest);
+    if (goesOn) for (const print of listed) this.events.print?.(instrument, print);
+    if ((instrument.channels & (1 << QUOTE)) === 0) this.setState(instrument, totals.state);
+    this.events.quote?.(instrument);
   }
 }
 
-function lowerBound(set: number[], id: number): number {
-  let low = 0;
-  let high = set.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((set[middle] as number) < id) low = middle + 1;
-    else high = middle;
+function put(view: QuoteView, bid: number, ask: number, bidSize: number, askSize: number): void {
+  view.bid = bid;
+  view.ask = ask;
+  view.bidSize = bidSize;
+  view.askSize = askSize;
+}
+
+function last(view: TradeView, { price, qty, id, sell }: Print): void {
+  view.lastPrice = price;
+  view.lastQty = qty;
+  view.lastId = id;
+  view.lastSell = sell;
+}
+
+function ledger(instrument: Instrument, channel: number): Ledger {
+  return instrument[CHANNELS[channel] as Channel].account;
+}
+
+/** Accounts together. One that does not add up counts as broken even where no record contradicted another. */
+function sum(accounts: Account[]): Account {
+  const all = { published: 0, delivered: 0, merged: 0, lost: 0, periods: 0, broken: 0 };
+  for (const one of accounts) {
+    for (const name of Object.keys(all) as (keyof Account)[]) all[name] += one[name];
+    if (one.broken === 0 && !addsUp(one)) all.broken++;
   }
-  return low;
+  return all;
 }

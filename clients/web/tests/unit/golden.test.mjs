@@ -1,95 +1,98 @@
-// The protocol's golden files, which Rust and Python read too (wire/tests/data/README.md).
+// The protocol's golden files, which Rust and Python read too (wire/tests/data/README.md). Every file must be read here.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { Client } from '../../dist/sdk/client.js';
 import { decode } from '../../dist/sdk/compact.js';
+import { decodeFixed } from '../../dist/sdk/fixed.js';
+import { decodeJson, isData } from '../../dist/sdk/json.js';
 import { View } from '../../dist/sdk/view.js';
 import { collector, hex } from '../support/collector.mjs';
+import { DATA, STATES, compactRecords, json, micros, values } from '../support/golden.mjs';
 
-const DATA = new URL('../../../../wire/tests/data/', import.meta.url);
-const json = (name) => JSON.parse(readFileSync(new URL(name, DATA), 'utf8'));
-const STATES = ['live', 'quiet', 'stale', 'halted'];
-const STATE_OF = (word) => STATES.indexOf(word);
+const { messages } = json('manifest.json');
+/** Files whose reading was checked, told again by the last test. */
+const read = new Set();
+const bytesOf = (message) => new Uint8Array(readFileSync(new URL(message.file, DATA)));
 
-function headOf(head, bytes) {
-  return {
-    kind: head.kind, slot: head.slot, counter: head.counter, gaps: (bytes[0] & 1) === 1, tick: head.tick, lag_us: head.lagUs,
-    whole_tick: head.wholeTick, frame: head.wholeCounter,
-  };
+function compact(message) {
+  const bytes = bytesOf(message);
+  assert.deepEqual(bytes, hex(message.hex));
+  const sink = collector();
+  const head = decode(bytes, () => message.set.length, sink);
+  const { time_ns: timeNs, ...expected } = message.head;
+  assert.deepEqual(
+    {
+      kind: head.kind, slot: head.slot, counter: head.counter, gaps: (bytes[0] & 1) === 1, tick: head.tick, lag_us: head.lagUs,
+      whole_tick: head.wholeTick, frame: head.wholeCounter,
+    },
+    expected,
+  );
+  assert.equal(head.flushUs, micros(timeNs));
+  if (message.records === null) assert.deepEqual(sink.records, []);
+  else assert.deepEqual(compactRecords(head.kind, message.set, sink.records, message.base), message.records);
 }
 
-const side = (sell) => (sell ? 'sell' : 'buy');
-
-/** Records as the manifest writes them; prints are made absolute from their base. */
-function recordsOf(kind, set, raw, bases) {
-  const records = [];
-  for (const item of raw) {
-    const id = set[item.rank];
-    if (kind === 0) {
-      const { events, bid, ask, bidSize, askSize, state } = item;
-      records.push({ id, events, bid, ask, bid_size: bidSize, ask_size: askSize, state: state < 0 ? null : STATES[state] });
-    } else if (kind === 1) {
-      const { feedEpoch, state, total, lost, bid, ask, bidSize, askSize } = item;
-      records.push({ id, feed_epoch: feedEpoch, state: STATES[state], total, lost, bid, ask, bid_size: bidSize, ask_size: askSize });
-    } else if (kind === 2) {
-      let record = records.at(-1);
-      if (record?.id !== id) records.push((record = { id, prints: [], state: null }));
-      if (item.printState !== undefined) record.state = STATES[item.printState];
-      else {
-        const last = record.prints.at(-1) ?? bases?.find((base) => base.id === id);
-        const qty = item.qty < 0 ? last.qty : item.qty;
-        record.prints.push({ price: last.price + item.priceDelta, qty, trade_id: last.trade_id + 1 + item.idGap, side: side(item.sell) });
-      }
-    } else {
-      const { totals, listed, range, partial } = item;
-      const notional = ((BigInt(totals.notionalHigh) << 48n) | BigInt(totals.notionalLow)).toString();
-      records.push({
-        id, feed_epoch: totals.feedEpoch, state: STATES[totals.state], total: totals.tc, lost: totals.lost, volume: totals.volume,
-        buy_volume: totals.buyVolume, notional, price: totals.lastPrice, qty: totals.lastQty, trade_id: totals.lastId,
-        listed: listed.map((print) => ({ price: print.price, qty: print.qty, trade_id: print.id, side: side(print.sell) })), range, partial,
-      });
-    }
-  }
-  return records;
+function fixed(message) {
+  const bytes = bytesOf(message);
+  assert.deepEqual(bytes, hex(message.hex));
+  const sink = values('fixed');
+  // Socket libraries hand out parts of larger buffers, at any offset.
+  const shifted = new Uint8Array(bytes.length + 3).subarray(3);
+  shifted.set(bytes);
+  const head = decodeFixed(shifted, () => undefined, sink);
+  const { kind, slot, frame, ts_flush: flush } = message.head;
+  assert.deepEqual(
+    { kind: head.kind, slot: head.slot, frame: head.wholeCounter, counter: head.counter, flushUs: head.flushUs },
+    { kind, slot, frame, counter: frame & 15, flushUs: micros(flush) },
+  );
+  const expected = message.records.map((record) => ({ ...record, ts_event: micros(record.ts_event), ts_recv: micros(record.ts_recv) }));
+  assert.deepEqual(sink.records, expected);
 }
 
-for (const message of json('manifest.json').messages.filter((entry) => entry.form === 'compact')) {
+function text(message) {
+  const sink = values('json');
+  const told = json(message.file);
+  assert.ok(isData(told));
+  const head = decodeJson(told, () => undefined, sink);
+  const { slot, frame, tick, t_us: flushUs } = message.head;
+  assert.deepEqual(
+    { slot: head.slot, frame: head.wholeCounter, tick: head.wholeTick, flushUs: head.flushUs },
+    { slot, frame, tick, flushUs },
+  );
+  assert.deepEqual(sink.records, message.records);
+}
+
+const READERS = { compact, fixed, json: text };
+
+for (const message of messages) {
   test(`golden message ${message.name}: ${message.about}`, () => {
-    const bytes = new Uint8Array(readFileSync(new URL(message.file, DATA)));
-    assert.deepEqual(bytes, hex(message.hex));
-    const sink = collector();
-    const head = decode(bytes, () => message.set.length, sink);
-    const { time_ns: timeNs, ...expected } = message.head;
-    assert.deepEqual(headOf(head, bytes), expected);
-    assert.equal(head.flushUs, timeNs === null ? null : Number(BigInt(timeNs) / 1000n));
-    if (message.records === null) return assert.deepEqual(sink.records, []);
-    assert.deepEqual(recordsOf(head.kind, message.set, sink.records, message.base), message.records);
+    const reader = READERS[message.form];
+    assert.ok(reader, `no reader of the form ${message.form}`);
+    reader(message);
+    read.add(message.file);
   });
 }
 
-for (const message of json('manifest.json').messages.filter((entry) => entry.after !== undefined && entry.form === 'compact')) {
+for (const message of messages.filter((entry) => entry.after !== undefined)) {
   test(`golden base and after of ${message.name}`, () => {
     const view = new View({}, () => 0);
-    const { slot, counter } = message.head;
+    const { slot, counter, frame } = message.head;
     const symbols = message.set.map((id) => ({ symbol: `S${id}`, id, price_exponent: 0, qty_exponent: 0, tick_size: '1', lot_size: '1' }));
     view.subscribed({ op: 'subscribed', channel: 'quote', slot, interval_ms: 50, phase_us: 0, symbols });
+    view.lastFrame((frame ?? (counter === 0 ? 16 : counter)) - 1);
     for (const base of message.base) {
       const { quote } = view.instruments.get(base.id);
-      Object.assign(quote, { based: true, feedEpoch: base.feed_epoch, version: base.total, lost: base.lost });
-      Object.assign(quote, { bid: base.bid, ask: base.ask, bidSize: base.bid_size, askSize: base.ask_size });
-      quote.begin(base.total);
-      view.instruments.get(base.id).state = STATE_OF(base.state);
+      Object.assign(quote, { based: true, bid: base.bid, ask: base.ask, bidSize: base.bid_size, askSize: base.ask_size });
+      quote.account.begin(base.feed_epoch, base.total, base.lost);
+      view.instruments.get(base.id).state = STATES.indexOf(base.state);
     }
-    view.lastFrame(counter === 0 ? 15 : counter - 1);
-    for (const base of message.base) view.instruments.get(base.id).quote.based = true;
     assert.equal(view.message(hex(message.hex)).whole, true);
-    const after = message.base.map(({ id }) => {
-      const { quote, state } = view.instruments.get(id);
+    const after = message.base.map((base) => {
+      const { quote, state } = view.instruments.get(base.id);
       return {
-        ask: quote.ask, ask_size: quote.askSize, bid: quote.bid, bid_size: quote.bidSize, feed_epoch: quote.feedEpoch, id,
-        lost: quote.lost, state: STATES[state], total: quote.version,
+        ask: quote.ask, ask_size: quote.askSize, bid: quote.bid, bid_size: quote.bidSize, feed_epoch: quote.account.epoch, id: base.id,
+        lost: base.lost + quote.account.lost, state: STATES[state], total: quote.version,
       };
     });
     assert.deepEqual(after, message.after);
@@ -97,41 +100,40 @@ for (const message of json('manifest.json').messages.filter((entry) => entry.aft
   });
 }
 
-test('the golden session ends with the accounts and quotes that it must', () => {
-  const session = json('sessions.json').sessions.find((entry) => entry.form === 'compact');
-  const sent = [];
-  let now = 0;
-  let socket;
-  const client = new Client({
-    url: 'ws://x/ws', now: () => now,
-    socket: () => (socket = { readyState: 1, send: (text) => sent.push(JSON.parse(text)), close() {} }),
-  });
-  client.start();
-  const repairs = [];
-  session.steps.forEach((step, i) => {
-    now += 2_000; // each repair may be asked for
-    if (i === session.steps.length - 1) {
-      const shown = session.quotes_before_last_step.map(({ id }) => {
-        const { quote, state } = client.view.instruments.get(id);
-        return {
-          ask: quote.ask, ask_size: quote.askSize, bid: quote.bid, bid_size: quote.bidSize, id, state: STATES[state], total: quote.version,
-        };
-      });
-      assert.deepEqual(shown, session.quotes_before_last_step);
+test('every golden file is in the manifest and was read', () => {
+  const files = readdirSync(DATA).filter((name) => !['README.md', 'manifest.json', 'sessions.json'].includes(name));
+  assert.ok(files.length > 20);
+  assert.deepEqual([...read].sort(), files.sort());
+});
+
+test('damaged fixed and json messages throw a DecodeError and nothing else', () => {
+  let seed = 11;
+  const random = (below) => Math.floor(((seed = (seed * 16807) % 2147483647) / 2147483647) * below);
+  const calm = (act) => {
+    try {
+      act();
+    } catch (error) {
+      assert.equal(error.name, 'DecodeError', error.stack);
     }
-    const before = sent.filter((message) => message.op === 'repair').length;
-    socket.onmessage({ data: step.text ? JSON.stringify(step.text) : hex(step.hex).buffer });
-    if (sent.filter((message) => message.op === 'repair').length > before) repairs.push(i);
-  });
-  assert.deepEqual(repairs, session.repair_after_steps);
-  for (const [name, mine] of [['quote', client.view.quotes], ['trade', client.view.trades]]) {
-    const wanted = session.accounts[name];
-    assert.deepEqual(
-      { delivered: mine.delivered, merged: mine.merged, declared_lost: mine.lost, broken: mine.broken },
-      { delivered: wanted.delivered, merged: wanted.merged, declared_lost: wanted.declared_lost, broken: wanted.broken },
-      name,
-    );
-    assert.equal(mine.delivered + mine.merged + mine.lost, wanted.published);
+  };
+  for (const message of messages.filter(({ form }) => form === 'fixed')) {
+    const good = bytesOf(message);
+    for (let i = 0; i < 2_000; i++) {
+      const bytes = good.slice(0, random(4) === 0 ? random(good.length + 1) : good.length);
+      for (let k = random(4); k > 0 && bytes.length > 0; k--) bytes[random(Math.min(bytes.length, 40))] = random(256);
+      calm(() => decodeFixed(bytes, () => undefined, values('fixed')));
+    }
   }
-  client.close();
+  const wrong = [null, undefined, 'x', '1.2.3', '1e3', -1.5, 2 ** 60, [], {}, true];
+  for (const message of messages.filter(({ form }) => form === 'json')) {
+    for (const part of ['head', 'record']) {
+      for (const name of Object.keys(part === 'head' ? json(message.file) : json(message.file).data[0])) {
+        for (const value of wrong) {
+          const told = json(message.file);
+          (part === 'head' ? told : told.data[0])[name] = value;
+          calm(() => decodeJson(told, () => undefined, values('json')));
+        }
+      }
+    }
+  }
 });

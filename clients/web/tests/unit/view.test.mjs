@@ -26,8 +26,7 @@ test('a full is the base of deltas and the account adds up', () => {
   assert.deepEqual([quote.bid, quote.ask, quote.version], [101, 104, 13]);
   // a full that covers 7 events of which 2 were lost
   view.message(full('3', '14', '02'));
-  assert.deepEqual(quote.account, { delivered: 2, merged: 6, lost: 2, broken: 0 });
-  assert.equal(quote.account.delivered + quote.account.merged + quote.account.lost, 20 - 10);
+  assert.deepEqual(view.quotes, { published: 20 - 10, delivered: 2, merged: 6, lost: 2, periods: 1, broken: 0 });
 });
 
 test('a lost frame voids deltas until a full', () => {
@@ -68,5 +67,5 @@ test('prints are counted one by one, and what was missed becomes one merged row'
   assert.equal(prints.length, 2);
   assert.equal(prints[1].id, 9);
   assert.deepEqual(merged, [{ count: 4, volume: 14 - 3, range: { first: 100, high: 105, low: 95 } }]);
-  assert.deepEqual(view.trades, { delivered: 2, merged: 4, lost: 0, broken: 0 });
+  assert.deepEqual(view.trades, { published: 6, delivered: 2, merged: 4, lost: 0, periods: 1, broken: 0 });
 });

@@ -1,0 +1,64 @@
+// What the client holds of one instrument.
+
+import { Ledger } from './ledger.js';
+import type { SymbolInfo } from './protocol.js';
+import { STATE } from './records.js';
+
+/** Best bid and ask, mantissas; size 0 = side absent, its price is then the last one known. */
+export class QuoteView {
+  /** False until a full, and again after a lost frame: what does not tell totals then means nothing. */
+  based = false;
+  bid = 0;
+  ask = 0;
+  bidSize = 0;
+  askSize = 0;
+  /** Events that the shown value stands for. */
+  events = 0;
+  readonly account = new Ledger();
+
+  /** Events so far in this feed epoch. */
+  get version(): number {
+    return this.account.last;
+  }
+}
+
+/** Totals and last print. Volumes beyond 2^53 are rounded. */
+export class TradeView {
+  based = false;
+  volume = 0;
+  buyVolume = 0;
+  lastPrice = 0;
+  lastQty = 0;
+  lastId = 0;
+  lastSell: boolean | null = false;
+  /** Merged prints that may yet be told one by one (`fixed`, `json`). */
+  listable = 0;
+  readonly account = new Ledger();
+
+  /** Prints so far in this feed epoch. */
+  get tc(): number {
+    return this.account.last;
+  }
+}
+
+/** One instrument that is or was subscribed. */
+export class Instrument {
+  readonly quote = new QuoteView();
+  readonly trade = new TradeView();
+  state: number = STATE.stale;
+  /** Local clock, ms: when the state became this, when a value last changed. */
+  stateAt = 0;
+  changedAt = 0;
+  /** Channels that hold it: 1 quote, 2 trade. */
+  channels = 0;
+
+  constructor(readonly info: SymbolInfo) {}
+
+  get id(): number {
+    return this.info.id;
+  }
+
+  get symbol(): string {
+    return this.info.symbol;
+  }
+}

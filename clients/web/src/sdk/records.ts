@@ -1,0 +1,99 @@
+// What messages say, whatever their form. Prices and sizes are mantissas in the instrument's exponents; times are µs
+// since the Unix epoch, because nanoseconds do not fit a number.
+
+/** Forms of market data, as the subprotocol names them. */
+export type Form = 'compact' | 'fixed' | 'json';
+
+/** Kinds of messages that this reader knows; others are skipped whole. */
+export const KIND = { quote: 0, quoteFull: 1, trade: 2, tradeFull: 7 } as const;
+
+/** Freshness, by its number on the wire. */
+export const STATE = { live: 0, quiet: 1, stale: 2, halted: 3 } as const;
+
+/** What a message says of itself. */
+export interface Head {
+  kind: number;
+  slot: number;
+  /** Low four bits of the session's frame counter. */
+  counter: number;
+  /** Low eight bits of the number of the interval; 0 in `fixed`, which tells the flush time instead. */
+  tick: number;
+  /** From the interval's begin to the flush, µs; null when not told. */
+  lagUs: number | null;
+  /** Whole tick, when told. */
+  wholeTick: number | null;
+  /** Whole frame counter, when told. */
+  wholeCounter: number | null;
+  /** Flush time in µs, when told. */
+  flushUs: number | null;
+}
+
+/** A head that tells no time yet. */
+export function newHead(kind: number, slot: number, counter: number): Head {
+  return { kind, slot, counter, tick: 0, lagUs: null, wholeTick: null, wholeCounter: null, flushUs: null };
+}
+
+/** When an event was due (publisher's clock) and when the gateway received it. `compact` tells neither. */
+export interface Times {
+  readonly eventUs?: number;
+  readonly recvUs?: number;
+}
+
+/** Totals of a symbol's prints. */
+export interface TradeTotals extends Times {
+  /** Feed epoch; in `fixed` how many of them this gateway has seen, mod 256. */
+  feedEpoch: number;
+  state: number;
+  /** Prints so far, and of these declared lost; mod 2^32 in `fixed`. */
+  tc: number;
+  lost: number;
+  volume: number;
+  buyVolume: number;
+  /** Notional mod 2^96 = high · 2^48 + low. */
+  notionalHigh: number;
+  notionalLow: number;
+  lastPrice: number;
+  lastQty: number;
+  lastId: number;
+}
+
+/** One print. */
+export interface Print extends Times {
+  price: number;
+  qty: number;
+  id: number;
+  /** Whether the seller took; null where the venue does not tell. */
+  sell: boolean | null;
+}
+
+/** First, high and low of the prints that were missed. */
+export interface Range {
+  first: number;
+  high: number;
+  low: number;
+}
+
+/** A quote with its current values (`fixed`, `json`). */
+export interface QuoteRecord extends Times {
+  readonly id: number;
+  readonly epoch: number;
+  /** Events that it stands for. */
+  readonly events: number;
+  /** All events so far, where told: always in `json`, in `fixed` when it comes in full, mod 2^32. */
+  readonly total: number | null;
+  readonly lost: number;
+  readonly state: number;
+  /** Null when that side is absent. */
+  readonly bid: number | null;
+  readonly ask: number | null;
+  readonly bidSize: number;
+  readonly askSize: number;
+}
+
+/** Takes the records of `fixed` and `json`. A quote given here may be used again for the next: copy what is kept. */
+export interface Values {
+  value(record: QuoteRecord): void;
+  /** `listed`: the totals told before hold it already. */
+  printed(id: number, epoch: number, print: Print, listed: boolean): void;
+  totals(id: number, totals: TradeTotals, range: Range | null, partial: boolean): void;
+}
