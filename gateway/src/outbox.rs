@@ -35,6 +35,8 @@ pub enum Write {
 pub trait Socket {
     /// Takes as many bytes as fit now.
     fn try_write(&mut self, bytes: &[u8]) -> Write;
+    /// A write will come soon: what it needs may be brought into the cache.
+    fn fetch(&self) {}
 }
 
 /// Largest group of market data in bytes; at most one is in front of a report.

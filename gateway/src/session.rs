@@ -17,6 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -159,6 +160,13 @@ pub(crate) async fn linger(stream: &TcpStream) {
 }
 
 impl Socket for Rc<Link> {
+    #[inline]
+    fn fetch(&self) {
+        // Reads the readiness that a write will ask for. A waker that does nothing takes no one's place: those who wait
+        // for room are in a list of their own.
+        let _readiness = self.stream.poll_write_ready(&mut Context::from_waker(Waker::noop()));
+    }
+
     #[inline]
     fn try_write(&mut self, bytes: &[u8]) -> Write {
         match self.stream.try_write(bytes) {

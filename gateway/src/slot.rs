@@ -63,6 +63,17 @@ impl Slot {
         }
     }
 
+    /// Reads the ends of both sets, so that they are in the cache when they are searched.
+    #[must_use]
+    #[inline]
+    pub fn fetch(&self) -> u32 {
+        let ends = |set: &IdSet| match set {
+            IdSet::Small(ids) => ids.first().map_or(0, |id| id.0) ^ ids.last().map_or(0, |id| id.0),
+            IdSet::Large(ranked) => ranked.below.last().copied().unwrap_or(0),
+        };
+        ends(&self.subs[0]) ^ ends(&self.subs[1])
+    }
+
     /// Whether nothing is owed.
     #[must_use]
     pub fn is_clear(&self) -> bool {
