@@ -51,6 +51,9 @@ pub enum FoldError {
     /// An accepted order without its terms, or one that may not rest.
     #[error("order {0}: incomplete")]
     Incomplete(u64),
+    /// A writer epoch, match or place in time that no next one could follow, or a place in time that is taken.
+    #[error("a counter of {0}, which no writer gives")]
+    Counter(u64),
     /// An effect of a later version of the service.
     #[error("the log holds sessions, limits or kills, which this version does not know")]
     Unsupported,
@@ -233,6 +236,9 @@ impl State {
             self.commit(sequence);
             return Ok(());
         }
+        if block.writer_epoch == u64::MAX {
+            return Err(FoldError::Counter(block.writer_epoch));
+        }
         self.now.writer_epoch = block.writer_epoch;
         for effect in block.steps.iter().flat_map(|step| &step.effects) {
             if let Err(error) = self.apply(effect, sequence) {
@@ -280,6 +286,7 @@ impl State {
         match effect {
             Effect::Term { .. } => Ok(()),
             Effect::OrderAccepted { report, priority } => self.accepted(report, *priority, block),
+            Effect::Execution { match_id: u64::MAX, .. } => Err(FoldError::Counter(u64::MAX)),
             Effect::Execution { report, match_id } => {
                 self.now.matches = self.now.matches.max(*match_id);
                 self.executed(report, block)
@@ -304,6 +311,10 @@ impl State {
         if number != self.now.orders + 1 {
             return Err(FoldError::Order(number));
         }
+        if terms.qty <= 0 || report.leaves_qty != terms.qty || report.cum_qty != 0 {
+            return Err(FoldError::Quantities(number));
+        }
+        self.later(priority)?;
         let account = self.reported(report)?;
         let order = Order {
             number,
@@ -363,6 +374,9 @@ impl State {
         let number = order.number;
         let terms = report.terms.ok_or(FoldError::Incomplete(number))?;
         let before = order.cl_ord_id;
+        if priority != order.priority {
+            self.later(priority)?;
+        }
         order
             .replace(report.cl_ord_id, terms.qty, terms.price, priority)
             .map_err(|forbidden| FoldError::Forbidden(number, forbidden))?;
@@ -376,6 +390,15 @@ impl State {
         self.set_id(&report.account, &before, Place::Block(block));
         self.set_id(&report.account, &report.cl_ord_id, Place::Order(number));
         Ok(())
+    }
+
+    /// Whether a place in time is behind all that were given: two orders in one place would hide each other in a book.
+    fn later(&self, priority: u64) -> Result<(), FoldError> {
+        if priority > self.now.priority && priority < u64::MAX {
+            Ok(())
+        } else {
+            Err(FoldError::Counter(priority))
+        }
     }
 
     fn close(&mut self, order: &Order, block: u64) {
