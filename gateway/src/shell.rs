@@ -3,6 +3,8 @@
 //! Nothing here waits. A borrow of the engine or the relay never lives over an await, and after each use of the engine
 //! [`Shell::settle`] does what it asked for.
 
+mod obey;
+
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -282,7 +284,7 @@ impl Shell {
                 return;
             }
             for event in events.drain(..) {
-                crate::worker::obey(self, event);
+                obey::obey(self, event);
             }
         }
     }

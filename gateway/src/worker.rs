@@ -1,20 +1,15 @@
-//! The worker: owner of this thread's sessions. It answers the socket code's calls and does what the engine asks for.
-//!
-//! A task waits for a socket only while it is full; it is then the one that goes on writing. Nothing here decides what
-//! is written, or in which order.
+//! The worker: owner of this thread's sessions. It answers the socket code's calls. Nothing here decides what is written,
+//! or in which order.
 
 use crate::control::{self, Client, Then};
-use crate::engine::SessionEvent;
 use crate::http::{Page, Site};
-use crate::orders::{SessionKey, submit};
-use crate::outbox::Drained;
+use crate::orders::submit;
 use crate::ready;
 use crate::session::{Goodbye, Host, Link, Silence};
 use crate::shell::{Live, Shell};
 use hyper::StatusCode;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::task::spawn_local;
 use wire::close::CloseReason;
 use wire::frame::Form;
 
@@ -135,45 +130,6 @@ impl Host for Worker {
     fn now_us(&self) -> i64 {
         self.0.clock.now_us()
     }
-}
-
-/// Does what the engine asked for a session.
-pub fn obey(shell: &Rc<Shell>, event: SessionEvent) {
-    let session = event.session();
-    let Some((key, link)) = shell.link_of(session) else { return };
-    match event {
-        SessionEvent::Blocked(_) => {
-            spawn_local(go_on(Rc::clone(shell), session, key, link));
-        }
-        SessionEvent::Closed(_) => link.end(),
-        SessionEvent::End(_, reason) => {
-            shell.note_reason(session, reason);
-            link.end();
-        }
-    }
-}
-
-/// Goes on writing a session whose socket was full, until nothing more may be said.
-async fn go_on(shell: Rc<Shell>, session: u32, key: SessionKey, link: Rc<Link>) {
-    loop {
-        if link.writable().await.is_err() {
-            return link.end();
-        }
-        if shell.session_of(key).is_none() {
-            return;
-        }
-        let now_us = shell.clock.now_us();
-        let drained = shell.engine.borrow_mut().drain(session, now_us);
-        match drained {
-            Drained::Blocked => {}
-            Drained::Idle => break,
-            Drained::Closed | Drained::Gone => return link.end(),
-        }
-        if shell.engine.borrow().outbox(session).is_some_and(crate::outbox::Outbox::has_room) {
-            link.wake();
-        }
-    }
-    link.wake();
 }
 
 /// Looks for sessions that are silent, or have not said hello. Runs until dropped.

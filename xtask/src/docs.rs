@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::lint::{Tracked, tracked};
 use crate::sys::{Outcome, root};
+use crate::tracked::{Tracked, tracked};
 
 /// Subcommands that documents may name.
 const COMMANDS: &[&str] = &["run", "test", "lint", "docs-check", "bench", "mutants", "doctor", "help"];

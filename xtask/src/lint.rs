@@ -1,12 +1,11 @@
 //! `cargo xtask lint`: what a machine can say about style, structure and absence.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::process::Command;
 
 use crate::docs;
-use crate::sys::{Outcome, failed, now, root};
+use crate::sys::{Outcome, failed, now};
 use crate::tools;
+use crate::tracked::{Tracked, tracked};
 
 /// Lines that no source file may exceed.
 const LINES_MAX: usize = 600;
@@ -106,32 +105,6 @@ fn report(what: &str, findings: usize, seconds: u64, bad: &mut usize) {
     *bad += findings;
     let verdict = if findings == 0 { "ok".to_owned() } else { format!("{findings} FOUND") };
     println!("lint: {what}: {verdict} ({seconds} s)");
-}
-
-/// A tracked text file: its path from the root and its text.
-#[derive(Debug)]
-pub(crate) struct Tracked {
-    /// Path from the root.
-    pub(crate) path: String,
-    /// Content.
-    pub(crate) text: String,
-}
-
-/// All tracked text files.
-pub(crate) fn tracked() -> Outcome<Vec<Tracked>> {
-    let output = Command::new("git")
-        .current_dir(root())
-        .args(["ls-files", "-z"])
-        .output()
-        .map_err(|error| failed(format!("git: {error}")))?;
-    let list = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(list
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .filter_map(|path| {
-            Some(Tracked { path: path.to_owned(), text: fs::read_to_string(root().join(path)).ok()? })
-        })
-        .collect())
 }
 
 fn has_extension(path: &str, wanted: &[&str]) -> bool {

@@ -15,6 +15,7 @@ mod suites;
 mod sys;
 mod test;
 mod tools;
+mod tracked;
 
 use std::process::ExitCode;
 
