@@ -13,6 +13,9 @@ use support::peer::{
 /// Sessions under way at a time.
 const AT_A_TIME: usize = 32;
 
+/// How often all cases are run: the healthy client beside them is to be asked often.
+const ROUNDS: usize = 5;
+
 struct Case {
     name: String,
     bytes: Vec<u8>,
@@ -186,7 +189,7 @@ fn every_bad_frame_has_its_close_code() {
         healthy.answered().await;
         let cases = all();
         assert!(cases.len() >= 90, "{}", cases.len());
-        let ways = [Way::AtOnce, Way::WithTheHandshake, Way::InPieces];
+        let ways = [Way::AtOnce, Way::WithTheHandshake, Way::InPieces].repeat(ROUNDS);
         let runs = ways.into_iter().flat_map(|way| cases.iter().map(move |case| judge(address, case, way)));
         let judged = iter(runs).buffer_unordered(AT_A_TIME);
         let wrong: Vec<String> = judged.filter_map(std::future::ready).collect().await;

@@ -102,8 +102,10 @@ fn a_peer_that_does_not_take_our_close_is_gone_two_seconds_after_it_was_queued()
         assert_eq!(queued.elapsed().as_secs(), 2);
         assert_eq!(host.ended.get(), 1);
         // It is not waited for any longer, and whoever waits to write learns it.
-        link.writable().await.unwrap();
-        assert_eq!(peer.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        let soon = Instant::now() + GOODBYE;
+        timeout_at(soon, link.writable()).await.expect("it wakes").unwrap();
+        let read = timeout_at(soon, peer.read(&mut [0; 1])).await.expect("the peer learns it");
+        assert_eq!(read.unwrap_or(0), 0);
     });
 }
 

@@ -5,17 +5,20 @@ use super::{Memory, config};
 use gateway::bus::Bus;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 const THREAD: &str = "gateway";
 
 /// What must come within this time comes never.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A condition that nobody reports is looked at this often.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A healthy client sees no answer later than this, whatever others do (safety figure S2).
 const DELAY_MAX: Duration = Duration::from_millis(100);
@@ -59,13 +62,38 @@ impl Apart {
     /// Waits until a metric has this value.
     pub(crate) async fn reaches(&self, name: &str, value: u64) {
         let reached = async {
+            let mut every = tokio::time::interval(LOOK_EVERY);
             while metric(self.address, name).await != value {
-                tokio::task::yield_now().await;
+                every.tick().await;
             }
         };
         let reached = timeout(PATIENCE, reached).await;
         let is = metric(self.address, name).await;
         assert!(reached.is_ok(), "{name} is {is}, not {value}");
+    }
+
+    /// Waits until a newcomer becomes a session.
+    pub(crate) async fn lets_in(&self) -> Peer {
+        let entering = async {
+            let mut every = tokio::time::interval(LOOK_EVERY);
+            loop {
+                every.tick().await;
+                let mut peer = Peer::connect(self.address, None).await;
+                if peer.upgrade(self.address).await == Ok(101) {
+                    return peer;
+                }
+            }
+        };
+        timeout(PATIENCE, entering).await.expect("there is room")
+    }
+
+    /// Stops with clients connected; how long it took.
+    pub(crate) async fn stop_at_once(self) -> Duration {
+        let asked = Instant::now();
+        drop(self.jumps);
+        let ended = tokio::task::spawn_blocking(|| self.thread.join());
+        ended.await.unwrap().unwrap();
+        asked.elapsed()
     }
 
     /// Once all clients are gone: every session was ended once, and nothing panicked.
@@ -103,10 +131,16 @@ fn count_panics() {
     });
 }
 
+/// What a healthy client has seen so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    answers: u64,
+    worst: Duration,
+}
+
 /// A client that asks for an answer again and again, on a thread of its own.
 pub(crate) struct Healthy {
-    answers: Arc<AtomicU64>,
-    worst_us: Arc<AtomicU64>,
+    seen: watch::Receiver<Seen>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), Nothing>>,
 }
@@ -114,32 +148,26 @@ pub(crate) struct Healthy {
 impl Healthy {
     /// Starts one.
     pub(crate) fn start(address: SocketAddr) -> Self {
-        let (answers, worst_us) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (tell, seen) = watch::channel(Seen::default());
         let (stop, stopped) = oneshot::channel();
-        let thread = {
-            let (answers, worst_us) = (Arc::clone(&answers), Arc::clone(&worst_us));
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(async {
-                    tokio::select! {
-                        nothing = ping(address, &answers, &worst_us) => Err(nothing),
-                        _ = stopped => Ok(()),
-                    }
-                })
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    nothing = ping(address, &tell) => Err(nothing),
+                    _ = stopped => Ok(()),
+                }
             })
-        };
-        Self { answers, worst_us, stop, thread }
+        });
+        Self { seen, stop, thread }
     }
 
     /// Waits for the answer to a question that has not been asked yet.
     pub(crate) async fn answered(&self) {
-        let enough = self.answers.load(Ordering::SeqCst) + 2;
-        let answered = async {
-            while self.answers.load(Ordering::SeqCst) < enough {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(PATIENCE, answered).await.expect("the healthy client is answered");
+        let mut seen = self.seen.clone();
+        let enough = seen.borrow().answers + 2;
+        let answered = timeout(PATIENCE, seen.wait_for(|seen| seen.answers >= enough)).await;
+        answered.expect("the healthy client is answered").expect("the healthy client lives");
     }
 
     /// Ends it: it was answered all the time, and never late.
@@ -148,13 +176,13 @@ impl Healthy {
         self.answered().await;
         self.stop.send(()).expect("the healthy client lives");
         self.thread.join().unwrap().expect("the healthy client kept its session");
-        let worst = Duration::from_micros(self.worst_us.load(Ordering::SeqCst));
-        println!("healthy client: {} answers, worst {worst:?}", self.answers.load(Ordering::SeqCst));
+        let Seen { answers, worst } = *self.seen.borrow();
+        println!("healthy client: {answers} answers, worst {worst:?}");
         assert!(worst <= DELAY_MAX, "a healthy client waited {worst:?}");
     }
 }
 
-async fn ping(address: SocketAddr, answers: &AtomicU64, worst_us: &AtomicU64) -> Nothing {
+async fn ping(address: SocketAddr, tell: &watch::Sender<Seen>) -> Nothing {
     let mut peer = Peer::connect(address, None).await;
     assert_eq!(peer.upgrade(address).await, Ok(101));
     peer.send(&frame(TEXT, HELLO)).await;
@@ -169,9 +197,10 @@ async fn ping(address: SocketAddr, answers: &AtomicU64, worst_us: &AtomicU64) ->
             Ok(pong) => assert_eq!(pong["t"], t),
             Err(nothing) => return nothing,
         }
-        let took = u64::try_from(asked.elapsed().as_micros()).unwrap();
-        worst_us.fetch_max(took, Ordering::SeqCst);
-        answers.fetch_add(1, Ordering::SeqCst);
+        tell.send_modify(|seen| {
+            seen.answers += 1;
+            seen.worst = seen.worst.max(asked.elapsed());
+        });
     }
     Nothing::Ended
 }
