@@ -46,7 +46,7 @@ impl Decimal {
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || !plain(whole) || !plain(fraction) || power.abs() > 40 {
+        if whole.is_empty() || !plain(whole) || !plain(fraction) || !(-40..=40).contains(&power) {
             return Err(refused());
         }
         let fraction = fraction.trim_end_matches('0');
@@ -94,7 +94,8 @@ impl Decimal {
         } else {
             let Some(unit) = 10_i128.checked_pow(shift.unsigned_abs()) else { return Some((0, false)) };
             let (quotient, rest) = (digits.div_euclid(unit), digits.rem_euclid(unit));
-            let up = rest * 2 > unit || (rest * 2 == unit && quotient % 2 != 0);
+            // Not `rest * 2`: the unit may be 10^38.
+            let up = rest > unit - rest || (rest == unit - rest && quotient % 2 != 0);
             (quotient + i128::from(up), rest == 0)
         };
         Some((i64::try_from(value).ok()?, exact))
@@ -203,7 +204,9 @@ mod tests {
         assert_eq!(d("2E+3"), d("2000.000"));
         assert_eq!(d("-0.50"), Decimal::new(-5, -1));
         assert_eq!(d("0.000"), Decimal::default());
-        for bad in ["", "-", "1,5", "+1", ".5", "1e", "0x1", "NaN", "1e99", "99999999999999999999"] {
+        for bad in
+            ["", "-", "1,5", "+1", ".5", "1e", "0x1", "NaN", "1e99", "1e-2147483648", "99999999999999999999"]
+        {
             assert!(Decimal::parse(bad).is_err(), "{bad}");
         }
     }
@@ -216,6 +219,7 @@ mod tests {
         assert_eq!(d("-1.25").mantissa(-1), Some((-12, false)));
         assert_eq!(d("-1.26").mantissa(-1), Some((-13, false)));
         assert_eq!(d("9007199254740992").mantissa(0), None);
+        assert_eq!(d("-5e-38").mantissa(0), Some((0, false)), "the unit is 10^38");
     }
 
     #[test]
