@@ -7,7 +7,7 @@
 use crate::event::{Counts, Item};
 use crate::replay::decimal::{Decimal, Rounding};
 use crate::replay::lines::Lines;
-use crate::replay::{Recording, date_ns, symbol};
+use crate::replay::{DAY_NS, Recording, date_ns, symbol};
 use std::path::Path;
 use wire::instrument::Instrument;
 use wire::tick::{Aggressor, Change, Quote, Trade};
@@ -126,6 +126,9 @@ impl Recording for Rows {
             let mut numbers = [0; 5];
             for (number, text) in numbers.iter_mut().zip(&row[..if quotes { 5 } else { 3 }]) {
                 *number = text.parse::<i64>().ok().filter(|n| (0..1 << 52).contains(n)).ok_or("no number")?;
+            }
+            if numbers[0] >= 2 * DAY_NS / 1_000_000 {
+                return Err("no time of a day");
             }
             Ok((numbers, exchanges[letter].ok_or("the file changed while it was read")?))
         };
