@@ -24,6 +24,9 @@ use wire::instrument::Instrument;
 /// One day, ns.
 pub const DAY_NS: i64 = 86_400_000_000_000;
 
+/// Latest time of a recording, ns since the Unix epoch (year 2116): differences and sums of two never overflow.
+pub(crate) const TIME_NS_MAX: i64 = i64::MAX / 2;
+
 /// Equities begin here unless told otherwise: 09:30, when the regular session opens.
 const EQUITIES_FROM_NS: i64 = (9 * 60 + 30) * 60_000_000_000;
 
@@ -162,7 +165,7 @@ fn nothing(path: &Path) -> String {
     )
 }
 
-/// The date in a name like `aig_20131008_quote.zip` as ns since the Unix epoch; 0 without one.
+/// The date in a name like `aig_20131008_quote.zip` as ns since the Unix epoch; 0 without one of 1970 to 2099.
 pub(crate) fn date_ns(name: &str) -> i64 {
     let date = name
         .split(['_', '.', '-'])
@@ -170,16 +173,20 @@ pub(crate) fn date_ns(name: &str) -> i64 {
         .and_then(|part| part.parse::<i64>().ok());
     let Some(date) = date else { return 0 };
     let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+    if !(1970..2100).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return 0;
+    }
     // Days since 1970-01-01 in the proleptic Gregorian calendar; the year begins in March.
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     days * DAY_NS
 }
 
-/// Makes a venue's name a symbol: what is not allowed becomes `_`, and it is cut to its bound.
+/// Makes an instrument's and its venue's name a symbol: what is not allowed becomes `_`, and both are cut.
 pub(crate) fn symbol(name: &str, venue: &str) -> String {
-    let most = wire::instrument::SYMBOL_BYTES_MAX - venue.len().min(20) - 1;
     let allowed = |c: char| if c.is_ascii_alphanumeric() || "-_/:+".contains(c) { c } else { '_' };
+    let venue: String = venue.chars().map(allowed).take(20).collect();
+    let most = wire::instrument::SYMBOL_BYTES_MAX - venue.len() - 1;
     let name: String = name.chars().map(allowed).take(most).collect();
     format!("{name}.{venue}")
 }
@@ -194,6 +201,8 @@ mod tests {
         assert_eq!(date_ns("x_19700101.csv"), 0);
         assert_eq!(date_ns("x_20240229_y"), 19_782 * DAY_NS);
         assert_eq!(date_ns("x"), 0);
+        assert_eq!(date_ns("x_99991231_y"), 0, "past what 64 bits of ns hold");
+        assert_eq!((date_ns("x_20241301"), date_ns("x_20240100")), (0, 0));
     }
 
     #[test]
@@ -201,5 +210,7 @@ mod tests {
         assert_eq!(symbol("TESTBTC:TESTUSD", "BITFINEX"), "TESTBTC:TESTUSD.BITFINEX");
         assert_eq!(symbol("A b.c*é", "X"), "A_b_c__.X");
         assert!(wire::instrument::valid_symbol(&symbol(&"Q".repeat(200), "VENUE")));
+        assert_eq!(symbol("EURUSD", "DE\u{7}LER 1"), "EURUSD.DE_LER_1");
+        assert!(wire::instrument::valid_symbol(&symbol("A", &"V".repeat(60))));
     }
 }

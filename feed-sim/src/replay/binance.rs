@@ -9,9 +9,10 @@ use crate::event::{Counts, Item};
 use crate::replay::book::Book;
 use crate::replay::decimal::{Decimal, Needs, Rounding};
 use crate::replay::lines::Lines;
-use crate::replay::{Recording, symbol};
+use crate::replay::{Recording, TIME_NS_MAX, symbol};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use wire::MANTISSA_MAX;
 use wire::instrument::Instrument;
 use wire::tick::{Aggressor, BookSide, Change, Quote, Trade};
 
@@ -154,7 +155,7 @@ fn read(line: &mut [u8]) -> Result<(i64, Told), String> {
     let space = line.iter().position(|byte| *byte == b' ').ok_or("no time in front")?;
     let (time, message) = line.split_at_mut(space);
     let time = std::str::from_utf8(time).ok().and_then(|time| time.parse::<i64>().ok());
-    let time = time.ok_or("no time in front")?;
+    let time = time.filter(|time| (0..=TIME_NS_MAX).contains(time)).ok_or("no time in front")?;
     let message: Message<'_> = simd_json::serde::from_slice(&mut message[1..])
         .map_err(|error| format!("no message of Binance: {error}"))?;
     Ok((time, Told::of(&message)?))
@@ -253,6 +254,11 @@ impl Capture {
             })),
             Told::Trade { price, qty, trade_id, aggressor } => {
                 let (price, qty) = (rounding.price(this, price)?, rounding.qty(this, qty)?);
+                if qty == 0 {
+                    self.skipped += 1; // a print of nothing
+                    return Ok(());
+                }
+                let trade_id = if trade_id <= MANTISSA_MAX.unsigned_abs() { trade_id } else { 0 };
                 out.push(Change::Trade(Trade { price, qty, trade_id, aggressor }));
             }
             Told::Levels { image, update, levels } => {

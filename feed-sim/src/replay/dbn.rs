@@ -7,10 +7,11 @@
 use crate::event::{Counts, Item};
 use crate::replay::book::Book;
 use crate::replay::decimal::{Decimal, Needs, Rounding};
-use crate::replay::{Recording, symbol};
+use crate::replay::{Recording, TIME_NS_MAX, symbol};
 use dbn::decode::{DbnMetadata, DecodeRecordRef, DynReader};
 use dbn::{
-    BboMsg, BidAskPair, MboMsg, Mbp1Msg, Mbp10Msg, Record, RecordRef, SymbolIndex, TradeMsg, TsSymbolMap,
+    BboMsg, BidAskPair, HasRType, MboMsg, Mbp1Msg, Mbp10Msg, Record, RecordHeader, RecordRef, SymbolIndex,
+    TradeMsg, TsSymbolMap,
 };
 use std::collections::HashMap;
 use std::fs::File;
@@ -56,7 +57,31 @@ struct Told {
 
 const ABSENT: i64 = dbn::UNDEF_PRICE;
 
-fn told(record: RecordRef<'_>) -> Option<Told> {
+/// A record of this kind, or none where it is of another.
+fn get<'a, T: HasRType<Header = RecordHeader>>(record: RecordRef<'a>) -> Result<Option<&'a T>, String> {
+    // The decoder's own `get` panics on a record that is shorter than its kind.
+    if record.has::<T>() && record.record_size() < size_of::<T>() {
+        return Err(format!(
+            "a record of {} bytes where {} are needed",
+            record.record_size(),
+            size_of::<T>()
+        ));
+    }
+    Ok(record.get::<T>())
+}
+
+/// When a record was captured, ns. Its length must have been checked by [`told`]: only of these kinds it was.
+fn time_of(record: RecordRef<'_>) -> Option<i64> {
+    let checked = record.has::<Mbp1Msg>()
+        || record.has::<Mbp10Msg>()
+        || record.has::<BboMsg>()
+        || record.has::<TradeMsg>()
+        || record.has::<MboMsg>();
+    let time = if checked { record.raw_index_ts() } else { record.header().ts_event };
+    i64::try_from(time).ok().filter(|time| *time <= TIME_NS_MAX)
+}
+
+fn told(record: RecordRef<'_>) -> Result<Option<Told>, String> {
     let trade = |action: u8, side: u8, price: i64, size: u32| {
         let aggressor = match side {
             b'B' => Aggressor::Buy,
@@ -65,27 +90,27 @@ fn told(record: RecordRef<'_>) -> Option<Told> {
         };
         (action == b'T' && price != ABSENT && size > 0).then_some((price, size, aggressor))
     };
-    if let Some(m) = record.get::<Mbp1Msg>() {
+    if let Some(m) = get::<Mbp1Msg>(record)? {
         let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
         let before = trade.is_some() && m.hd.rtype == dbn::rtype::MBP_1;
-        return Some(Told { trade, levels: m.levels.to_vec(), before });
+        return Ok(Some(Told { trade, levels: m.levels.to_vec(), before }));
     }
-    if let Some(m) = record.get::<Mbp10Msg>() {
+    if let Some(m) = get::<Mbp10Msg>(record)? {
         let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        return Some(Told { trade, levels: m.levels.to_vec(), before: false });
+        return Ok(Some(Told { trade, levels: m.levels.to_vec(), before: false }));
     }
-    if let Some(m) = record.get::<BboMsg>() {
-        return Some(Told { levels: m.levels.to_vec(), ..Told::default() });
+    if let Some(m) = get::<BboMsg>(record)? {
+        return Ok(Some(Told { levels: m.levels.to_vec(), ..Told::default() }));
     }
-    if let Some(m) = record.get::<TradeMsg>() {
+    if let Some(m) = get::<TradeMsg>(record)? {
         let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        return trade.is_some().then(|| Told { trade, ..Told::default() });
+        return Ok(trade.is_some().then(|| Told { trade, ..Told::default() }));
     }
-    if let Some(m) = record.get::<MboMsg>() {
+    if let Some(m) = get::<MboMsg>(record)? {
         let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        return trade.is_some().then(|| Told { trade, ..Told::default() });
+        return Ok(trade.is_some().then(|| Told { trade, ..Told::default() }));
     }
-    None
+    Ok(None)
 }
 
 const fn nano(price: i64) -> Decimal {
@@ -125,10 +150,11 @@ impl Records {
         let mut number = 0;
         loop {
             number += 1;
-            let broken = |error: dbn::Error| format!("{}:{number}: {error}", path.display());
-            let Some(record) = scan.decode_record_ref().map_err(broken)? else { break };
+            let broken = |error: &dyn std::fmt::Display| format!("{}:{number}: {error}", path.display());
+            let record = scan.decode_record_ref().map_err(|error| broken(&error))?;
+            let Some(record) = record else { break };
+            let Some(told) = told(record).map_err(|error| broken(&error))? else { continue };
             let name = name_of(&records.symbols, record);
-            let Some(told) = told(record) else { continue };
             let at = records.place(&name) as usize;
             needs.resize(records.instruments.len(), Needs::default());
             let levels = told.levels.iter().flat_map(|level| [level.bid_px, level.ask_px]);
@@ -226,12 +252,13 @@ impl Recording for Records {
         let Some(record) = self.decoder.decode_record_ref().map_err(|error| broken(&error))? else {
             return Ok(None);
         };
-        let time = i64::try_from(record.raw_index_ts()).map_err(|_| broken(&"no time"))?;
-        let (name, told) = (name_of(&self.symbols, record), told(record));
+        let told = told(record).map_err(|error| broken(&error))?;
+        let time = time_of(record).ok_or_else(|| broken(&"no time"))?;
         let Some(told) = told else {
             self.skipped += 1;
             return Ok(Some(time));
         };
+        let name = name_of(&self.symbols, record);
         let instrument = self.place(&name);
         let changes = self.changes(instrument as usize, &told);
         let changes = changes.map_err(|error| format!("{}:{number}: {error}", self.path.display()))?;

@@ -13,7 +13,7 @@ use crate::replay::book::Book;
 use crate::replay::decimal::{Decimal, Needs, Rounding};
 use crate::replay::json::Json;
 use crate::replay::lines::Lines;
-use crate::replay::{Recording, symbol};
+use crate::replay::{Recording, TIME_NS_MAX, symbol};
 use std::collections::HashMap;
 use std::path::Path;
 use wire::instrument::Instrument;
@@ -123,6 +123,9 @@ fn split(line: &[u8]) -> Result<Option<(i64, &str)>, String> {
     }
     let (time, message) = line.split_once(": ").ok_or("no time in front")?;
     let (time, _) = Decimal::parse(time)?.rounded(-9).ok_or("no time in front")?;
+    if !(0..=TIME_NS_MAX).contains(&time) {
+        return Err("no time in front".to_owned());
+    }
     // Upbit's messages were written as byte literals.
     let message = message.strip_prefix("b'").and_then(|rest| rest.strip_suffix('\'')).unwrap_or(message);
     Ok(Some((time, message)))
