@@ -3,11 +3,13 @@
 //!
 //! Waits are for events (a `ready` line, a file, an answer), each with a bound; a failure shows the ends of the logs.
 
+mod bus;
 mod http;
 mod nats;
 mod process;
 mod stack;
 
+pub use bus::bus_latency;
 pub use http::{Response, get, metric};
 pub use nats::Nats;
 pub use process::{Process, Signal};

@@ -3,7 +3,7 @@
 use bench::blast::{self, Blast};
 use bench::harness::{Feed, HarnessError, Options, Outcome};
 use bench::report::{Report, say};
-use bench::scenario::{bytes, e2e, fanout, idle, one_thread, orders, stalled};
+use bench::scenario::{bytes, e2e, fanout, idle, latency, one_thread, orders, stalled};
 use bench::{config, measure};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ enum Command {
     Run(Run),
     /// Bytes per record on the Binance recording.
     Bytes(Bytes),
+    /// Each hop of a tick by the times that travel with it, beside the bus alone.
+    Latency(Latency),
     /// CPU and latency of the fan-out beside the bare-write limit.
     Fanout(Fanout),
     /// Order to durable report, open loop, and the highest rate.
@@ -94,6 +96,27 @@ struct Bytes {
     /// Interval.
     #[arg(long, default_value_t = 50, value_name = "MS")]
     interval: u32,
+}
+
+#[derive(Debug, Args)]
+struct Latency {
+    #[command(flatten)]
+    common: Common,
+    /// Symbols of the simulator; each client holds them all.
+    #[arg(long, default_value_t = 100)]
+    symbols: u32,
+    /// Events a second of the simulator.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u32,
+    /// Clients.
+    #[arg(long, default_value_t = 10)]
+    clients: usize,
+    /// Interval; 0 = raw.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    interval: u32,
+    /// Rounds.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +239,17 @@ fn run(command: Command) -> Outcome<bool> {
             let folder = args.data.or_else(|| config::recordings("binance-2024-08-08"));
             let folder = folder.ok_or_else(|| HarnessError::new("no recording: name one with --data"))?;
             local(&args.common, bytes::run(folder, args.interval, args.common.time))
+        }
+        Command::Latency(args) => {
+            let plan = latency::Plan {
+                symbols: args.symbols,
+                rate: args.rate,
+                clients: args.clients,
+                interval_ms: args.interval,
+                time: args.common.time,
+                rounds: args.rounds,
+            };
+            local(&args.common, latency::run(plan))
         }
         Command::Fanout(args) => {
             let plan = fanout::Plan {

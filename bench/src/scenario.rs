@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod e2e;
 pub mod fanout;
 pub mod idle;
+pub mod latency;
 pub mod orders;
 pub mod stalled;
 

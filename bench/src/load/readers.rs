@@ -46,6 +46,8 @@ pub struct Seen {
     pub accounts: [Account; 2],
     /// Receive − flush, µs.
     pub latency: Histogram<u64>,
+    /// Receive at the gateway − due time at the source, µs. Empty in `compact`.
+    pub bus: Histogram<u64>,
     /// Flush − receive at the gateway, µs: the deliberate wait. Empty in `compact`, which tells no such time.
     pub wait: Histogram<u64>,
     /// Receive − due time at the source, µs. Empty in `compact`.
@@ -163,6 +165,7 @@ pub async fn read(mut client: Client, ask: Ask, symbols: usize, mut phase: watch
         counts: Counts::default(),
         accounts: [Account::default(); 2],
         latency: histogram(),
+        bus: histogram(),
         wait: histogram(),
         total: histogram(),
         seconds: Vec::new(),
@@ -234,6 +237,7 @@ fn measure(seen: &mut Seen, begun_us: i64, data: &tickgate_client::Data) {
             record(&mut seen.wait, ts_recv / 1_000, flush_us);
         }
         if ts_recv > 0 && ts_event > 0 {
+            record(&mut seen.bus, ts_event / 1_000, ts_recv / 1_000);
             record(&mut seen.total, ts_event / 1_000, data.at_us);
         }
     }
