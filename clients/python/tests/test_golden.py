@@ -5,9 +5,12 @@ import random
 import unittest
 from pathlib import Path
 
+import numpy as np
+
 from tickgate import compact, fixed
 
 DATA = Path(__file__).parents[3] / "wire/tests/data"
+STATES = ("live", "quiet", "stale", "halted")
 MESSAGES = json.loads((DATA / "manifest.json").read_text())["messages"]
 
 
@@ -18,6 +21,25 @@ def of(form: str) -> list[dict]:
 def plain(record: dict) -> dict:
     """Numbers that JSON holds as text become numbers."""
     return {name: int(value) if name == "notional" else value for name, value in record.items()}
+
+
+def told_of(record: np.void) -> dict:
+    """A record's fields as plain numbers."""
+    return {name: int(record[name]) for name in record.dtype.names if name != "pad"}
+
+
+def as_fields(told: dict) -> dict:
+    """The manifest's record with the wire's names and numbers."""
+    fields = {name: fixed.ABSENT if value is None else value for name, value in told.items()}
+    fields["state"] = STATES.index(told["state"]) if "state" in told else None
+    if "side" in told:
+        fields["aggressor"] = (None, "buy", "sell").index(told["side"])
+    if "notional" in told:
+        notional = int(told["notional"])
+        fields |= {"notional_low": notional % 2**64, "notional_high": notional >> 64}
+        fields |= told["range"] or dict.fromkeys(("first", "high", "low"), fixed.ABSENT)
+    drop = ("side", "notional", "range")
+    return {name: int(value) for name, value in fields.items() if name not in drop and value is not None}
 
 
 class Golden(unittest.TestCase):
@@ -41,14 +63,15 @@ class Golden(unittest.TestCase):
         for told in of("fixed"):
             with self.subTest(told["name"]):
                 batch = fixed.decode((DATA / told["file"]).read_bytes())
-                self.assertEqual((batch.kind, batch.frame, batch.slot),
-                                 (told["head"]["kind"], told["head"]["frame"], told["head"]["slot"]))
-                self.assertEqual(len(batch.records), len(told["records"]))
-                for record, expected in zip(batch.records, told["records"]):
-                    for name in ("bid", "ask", "price", "qty", "bid_size", "ask_size", "volume", "trade_id"):
-                        if name in expected and name in record.dtype.names:
-                            value = fixed.ABSENT if expected[name] is None else int(expected[name])
-                            self.assertEqual(int(record[name]), value, name)
+                head = told["head"]
+                self.assertEqual((batch.kind, batch.slot, batch.frame, batch.listed, batch.ts_flush, batch.watermark),
+                                 (head["kind"], head["slot"], head["frame"], bool(head["flags"] & fixed.LISTED),
+                                  int(head["ts_flush"]), head["watermark"] and int(head["watermark"])))
+                self.assertEqual([told_of(record) for record in batch.records], [as_fields(r) for r in told["records"]])
+
+    def test_every_file_of_a_form_that_is_read_here_was_in_the_manifest(self) -> None:
+        read = {message["file"] for message in of("compact") + of("fixed")}
+        self.assertEqual(read, {path.name for path in DATA.glob("*.bin")})
 
     def test_damaged_messages_are_refused_and_nothing_else(self) -> None:
         chance = random.Random(5)

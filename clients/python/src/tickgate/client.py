@@ -11,8 +11,11 @@ from typing import Any
 
 import websockets
 
-from .fixed import ABSENT, Batch, decode
+from .account import Accounts
+from .fixed import ABSENT, Batch, Damaged, decode
 
+REPAIR_EVERY_S = 1.0
+"""The gateway takes one repair a second."""
 QUEUE_MAX = 1_000
 """Batches kept for a slow reader; beyond it reading stops, and the gateway conflates harder."""
 
@@ -55,14 +58,24 @@ class Client:
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUE_MAX)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._next_id = 0
-        self._frame = 0
+        self._parts: dict[int, list[dict[str, Any]]] = {}
+        self._needs_repair = False
+        self._repaired_at = float("-inf")
         self._reader = asyncio.create_task(self._read())
         self.instruments: dict[int, Instrument] = {}
         """By id, as `subscribed` and `added` told them."""
         self.reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.notices: list[dict[str, Any]] = []
         self.welcome: dict[str, Any] = {}
-        self.frames_lost = 0
+        self.accounts = Accounts()
+        """What became of every event that was published for this session."""
+        self.damaged = 0
+        """Messages that could not be read."""
+
+    @property
+    def frames_lost(self) -> int:
+        """Times that frames were missing; each was answered with a request for repair."""
+        return self.accounts.gaps
 
     async def __aenter__(self) -> Client:
         return self
@@ -127,17 +140,24 @@ class Client:
             await self._batches.put(None)
 
     async def _data(self, message: bytes) -> None:
-        batch = decode(message)
-        if batch is None:
+        try:
+            batch = decode(message)
+            self._needs_repair |= not self.accounts.take(batch)
+        except Damaged:
+            self.damaged += 1
+            self._needs_repair = True
             return
-        if batch.frame != (self._frame + 1) & 0xFFFFFFFF:
-            await self._lost()
-        self._frame = batch.frame
-        await self._batches.put(batch)
+        finally:
+            await self._repair()
+        if len(batch.records):
+            await self._batches.put(batch)
 
-    async def _lost(self) -> None:
-        self.frames_lost += 1
-        await self._socket.send(json.dumps({"op": "repair"}))
+    async def _repair(self) -> None:
+        """Asks for everything in full, at most once a second; what could not be asked is asked with a later message."""
+        now = asyncio.get_running_loop().time()
+        if self._needs_repair and now - self._repaired_at >= REPAIR_EVERY_S:
+            self._needs_repair, self._repaired_at = False, now
+            await self._socket.send(json.dumps({"op": "repair"}))
 
     async def _control(self, answer: dict[str, Any]) -> None:
         op = answer.get("op")
@@ -145,15 +165,31 @@ class Client:
             for told in answer["symbols"]:
                 instrument = Instrument(**{name: told[name] for name in Instrument.__dataclass_fields__})
                 self.instruments[instrument.id] = instrument
+            self.accounts.joined(answer["channel"], [told["id"] for told in answer["symbols"]])
+        elif op == "unsubscribed":
+            self.accounts.left(answer["channel"], answer["ids"])
         if op == "heartbeat":
-            if answer["last_frame"] != self._frame:
-                self._frame = answer["last_frame"]
-                await self._lost()
+            self._needs_repair |= not self.accounts.heartbeat(answer["last_frame"])
+            await self._repair()
         elif op == "report":
             await self.reports.put(answer)
         elif op == "notice":
             self.notices.append(answer)
-        elif not answer.get("more") and (future := self._waiting.pop(answer.get("id"), None)) and not future.done():
+        else:
+            self._answered(answer)
+
+    def _answered(self, answer: dict[str, Any]) -> None:
+        """Settles a request with its answer; parts become one, so that no refusal of an earlier part is left out."""
+        request = answer.get("id", -1)
+        parts = self._parts.setdefault(request, [])
+        parts.append(answer)
+        if answer.get("more"):
+            return
+        del self._parts[request]
+        for name in ("symbols", "ids", "rejected", "orders"):
+            if isinstance(answer.get(name), list):
+                answer[name] = [item for part in parts for item in part.get(name, [])]
+        if (future := self._waiting.pop(request, None)) and not future.done():
             future.set_result(answer)
 
 
