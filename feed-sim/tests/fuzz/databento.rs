@@ -4,6 +4,7 @@ use crate::mutate::fuzz;
 use crate::{Folder, all, check};
 use dbn::encode::{DbnEncoder, EncodeRecord};
 use dbn::{BboMsg, BidAskPair, MboMsg, Mbp1Msg, Mbp10Msg, Metadata, SType, Schema, TradeMsg};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 fn pair(at: i64) -> BidAskPair {
     let (bid_px, ask_px) = (3_720_250_000_000 - at * 250_000_000, 3_720_500_000_000 + at * 250_000_000);
@@ -56,6 +57,13 @@ fn corpus() -> Vec<Vec<u8>> {
     ]
 }
 
+/// The one panic that is not ours to prevent: `dbn` 0.73 asserts, in debug builds alone, that records are aligned, which a
+/// damaged length undoes before any record of its batch is handed out.
+fn known(panic: &(dyn std::any::Any + Send)) -> bool {
+    let message = panic.downcast_ref::<String>();
+    message.is_some_and(|message| message.contains("unaligned buffer passed to `RecordRef::new`"))
+}
+
 #[test]
 fn databento_files() {
     let (folder, corpus) = (Folder::new("dbn"), corpus());
@@ -66,7 +74,12 @@ fn databento_files() {
     fuzz("databento_files", 8_000, |case| {
         let bytes = case.mutated(&corpus);
         let path = folder.write("x.dbn", &bytes);
-        if check(case, &path) { read += 1 } else { refused += 1 }
+        match catch_unwind(AssertUnwindSafe(|| check(case, &path))) {
+            Ok(true) => read += 1,
+            Ok(false) => refused += 1,
+            Err(panic) if known(&*panic) => refused += 1,
+            Err(panic) => resume_unwind(panic),
+        }
     });
     assert!(read + refused < 500 || (read > 20 && refused > 20), "{read} {refused}");
 }
