@@ -44,6 +44,8 @@ export class PageState {
   ackMs: number | null = null;
   /** What the gateway's readiness says of the order log. */
   durability = '';
+  /** Close code of the last connection and the gateway's word for it. */
+  closed = '';
 
   constructor(account: string) {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
@@ -68,7 +70,10 @@ export class PageState {
   }
 
   private linkMoved(detail: string): void {
-    if (detail !== '') this.note('link', `closed: ${detail}`);
+    if (detail !== '') {
+      this.closed = detail;
+      this.note('link', `closed: ${detail}`);
+    }
     this.listChanged = true;
     for (const row of this.rows) this.dirty.add(row.instrument.symbol);
   }

@@ -40,12 +40,12 @@ export class SymbolPanel {
     const text = traded && row.first !== 0 && state < 2 ? change(trade.lastPrice, row.first) : '';
     put(changed, text);
     changed.className = `b ${tone(text)}`;
-    const both = quote.bidSize > 0 && quote.askSize > 0;
-    put(byId('sbid'), quote.bidSize > 0 ? price(quote.bid) : '–');
+    const { hasBid, hasAsk } = instrument;
+    put(byId('sbid'), hasBid ? price(quote.bid) : '–');
     put(byId('sbidq'), quote.bidSize > 0 ? qty(quote.bidSize) : '–');
-    put(byId('sask'), quote.askSize > 0 ? price(quote.ask) : '–');
+    put(byId('sask'), hasAsk ? price(quote.ask) : '–');
     put(byId('saskq'), quote.askSize > 0 ? qty(quote.askSize) : '–');
-    put(byId('sspread'), both ? price(quote.ask - quote.bid) : '–');
+    put(byId('sspread'), hasBid && hasAsk ? price(quote.ask - quote.bid) : '–');
     put(byId('sproof'), state < 2 ? `${span(performance.now() - instrument.changedAt)} ago` : 'not proven');
     this.facts(instrument, traded);
     this.rows(row.tape, instrument);

@@ -4,6 +4,26 @@ import { STATE, group } from '../sdk/index.js';
 import { attr, byId, clock, put, setGlyph, span } from './dom.js';
 import type { PageState } from './state.js';
 
+/** Why a connection ended, by its close code; one without a sentence is told by its number and word. */
+const REASONS: { [code: string]: string } = {
+  1001: 'the gateway stops',
+  1006: 'the connection broke',
+  1008: 'the gateway refused too many bad messages',
+  1011: 'this page did not answer in time',
+  1013: 'the gateway has no room now',
+  4401: 'this page is not authenticated',
+  4403: 'this page may not connect',
+  4408: 'this page read too slowly',
+  4409: 'a newer session took over',
+  4429: 'this page sent too many messages',
+};
+
+/** The reason as a sentence's part, from "4409 taken_over". */
+function reason(detail: string): string {
+  const [code = '', ...word] = detail.split(' ');
+  return `${REASONS[code] ?? (word.join(' ').replaceAll('_', ' ') || 'no reason was given')} (${code})`;
+}
+
 export class TruthBar {
   private frozenAt = 0;
 
@@ -81,15 +101,17 @@ export class TruthBar {
     const wait = Math.max(0, client.retryAt - performance.now());
     const words: { [link: string]: string } = {
       open: 'The gateway is silent.',
-      closed: 'Closed by the gateway.',
-      connecting: 'Connecting.',
+      closed: `Closed: ${reason(this.state.closed)}.`,
+      connecting: 'Connecting again.',
       waiting: `Reconnecting in ${span(wait)}.`,
     };
     put(word, client.link === 'closed' ? 'Closed' : silent ? 'Silent' : client.lostAt > 0 ? 'Reconnecting' : 'Connecting');
     put(detail, client.attempts > 0 ? `attempt ${client.attempts}` : '');
     put(byId('bnwhat'), words[client.link] ?? '');
-    const stay = 'Sending is blocked. Orders stay as they are.';
-    put(byId('bnmore'), `Prices are frozen at ${clock(this.frozenAt)} UTC. ${stay}`);
+    const why = client.link === 'waiting' ? `Lost because ${reason(this.state.closed)}. ` : '';
+    const back = client.link === 'closed' ? ' It does not come back by itself: reload the page.' : '';
+    const stay = `Sending is blocked. Orders stay as they are.${back}`;
+    put(byId('bnmore'), `${why}Prices are frozen at ${clock(this.frozenAt)} UTC. ${stay}`);
     byId('bnretry').hidden = client.link !== 'waiting';
   }
 

@@ -1,10 +1,18 @@
 // The watch list: a pool of rows over any number of symbols; dirty and visible ones are painted once a frame.
 
-import { STATE, change, shown } from '../sdk/index.js';
+import { STATE, change, shown, type Link } from '../sdk/index.js';
 import { attr, byId, glyph, make, put, setGlyph, span } from './dom.js';
 import { STATES, type PageState, type Row } from './state.js';
 
 const calm = matchMedia('(prefers-reduced-motion:reduce)');
+
+/** What an empty list says. */
+const NOTHING: { [link in Link]: string } = {
+  open: 'No symbol yet. Subscribe one, or * for all.',
+  connecting: 'Connecting to the gateway.',
+  waiting: 'Not connected; trying again by itself.',
+  closed: 'Closed by the gateway.',
+};
 
 interface Pooled {
   root: HTMLElement;
@@ -86,7 +94,7 @@ export class WatchList {
     const text = this.search.value.trim();
     if (text !== '') put(this.empty, `No symbol matches “${text}”. Use * for any text and ? for one character.`);
     else if (this.filter >= 0) put(this.empty, `No symbol is ${STATES[this.filter]}.`);
-    else put(this.empty, this.state.client.link === 'open' ? 'No symbol yet. Subscribe one, or * for all.' : 'Not connected.');
+    else put(this.empty, NOTHING[this.state.client.link]);
     if (!this.empty.isConnected) this.list.append(this.empty);
   }
 
@@ -200,8 +208,8 @@ export class WatchList {
     ];
     const seen = quote.version > 0;
     put(bidSize, seen && quote.bidSize > 0 ? shown(quote.bidSize, info.qty_exponent) : '–');
-    put(bid, seen && quote.bidSize > 0 ? shown(quote.bid, info.price_exponent) : '–');
-    put(ask, seen && quote.askSize > 0 ? shown(quote.ask, info.price_exponent) : '–');
+    put(bid, seen && instrument.hasBid ? shown(quote.bid, info.price_exponent) : '–');
+    put(ask, seen && instrument.hasAsk ? shown(quote.ask, info.price_exponent) : '–');
     put(askSize, seen && quote.askSize > 0 ? shown(quote.askSize, info.qty_exponent) : '–');
     put(last, trade.tc > 0 ? shown(trade.lastPrice, info.price_exponent) : '–');
     if (trade.tc > 0 && row.first === 0) row.first = trade.lastPrice;

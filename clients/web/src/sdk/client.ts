@@ -118,6 +118,7 @@ export class Client {
   private nextId = 1;
   private rows: Report[] = [];
   private repairedAt = -Infinity;
+  private needsRepair = false;
   private retry: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly options: ClientOptions) {
@@ -228,13 +229,15 @@ export class Client {
     }
     const { head, whole } = told;
     if (head !== null) this.timing.frame(head);
-    if (!whole) this.repair();
+    this.repair(!whole);
   }
 
-  /** Asks for everything in full, at most once a second. */
-  private repair(): void {
+  /** Asks for everything in full, at most once a second; what could not be asked is asked with a later message. */
+  private repair(lost: boolean): void {
+    this.needsRepair ||= lost;
     const at = this.now();
-    if (at - this.repairedAt < REPAIR_EVERY_MS || this.server === null) return;
+    if (!this.needsRepair || at - this.repairedAt < REPAIR_EVERY_MS || this.server === null) return;
+    this.needsRepair = false;
     this.repairedAt = at;
     this.request({ op: 'repair' }).catch(() => undefined);
   }
@@ -278,6 +281,7 @@ export class Client {
   private welcomed(welcome: Welcome): void {
     this.server = welcome;
     this.attempts = 0;
+    this.needsRepair = false;
     // A new connection numbers slots and frames afresh; subscriptions are no part of a session.
     this.view = new View(this.options, this.now, this.options.form);
     this.timing.reset(welcome.server_time_us);
@@ -302,7 +306,7 @@ export class Client {
   private beat(message: Heartbeat): void {
     this.lastHeartbeat = { at: this.now(), message };
     this.timing.beat(message.t_us);
-    if (!this.view.lastFrame(message.last_frame)) this.repair();
+    this.repair(!this.view.lastFrame(message.last_frame));
     this.options.heartbeat?.(message);
   }
 

@@ -61,4 +61,13 @@ export class Instrument {
   get symbol(): string {
     return this.info.symbol;
   }
+
+  /** Whether there is a bid, an ask. Where sizes say nothing, the prices are always there. */
+  get hasBid(): boolean {
+    return this.info.has_size === false || this.quote.bidSize > 0;
+  }
+
+  get hasAsk(): boolean {
+    return this.info.has_size === false || this.quote.askSize > 0;
+  }
 }

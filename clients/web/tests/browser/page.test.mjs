@@ -67,6 +67,25 @@ test('nothing is green without a link, and the page comes back by itself', async
   }
 });
 
+test('a close that does not come back says why, and a symbol keeps its venue at 1280 px', async () => {
+  const gateway = await scripted({ symbols: 60 });
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`, { width: 1280, height: 800 });
+  try {
+    await until(page, '#n0', (now) => Number(now) > 0, 'some are live');
+    const cut = await page.evaluate(() => [...document.querySelectorAll('.r .sy')].filter((cell) => cell.scrollWidth > cell.clientWidth).length);
+    assert.equal(cut, 0, 'symbols that are cut');
+    gateway.sessions.forEach((session) => session.socket.close(4409, 'taken_over'));
+    await until(page, '#lnk b', (now) => now === 'Closed', 'the link is closed');
+    await until(page, '#bnwhat', (now) => now === 'Closed: a newer session took over (4409).', 'the reason in words');
+    assert.equal(await page.locator('#bnretry').isVisible(), false);
+    assert.equal(await page.locator('#go').isDisabled(), true);
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
+
 test('an order without an answer is unknown until it is asked for', async () => {
   const gateway = await scripted({ symbols: 10, answerOrders: false });
   const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);

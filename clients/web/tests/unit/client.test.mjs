@@ -120,3 +120,20 @@ test('a pattern that matches nothing yet is asked for again', async (t) => {
   assert.notEqual(socket.sent.at(-1).id, id);
   client.close();
 });
+
+test('a repair that came too soon is asked for with a later message', () => {
+  let now = 0;
+  const { client, open, say } = connected({ now: () => now });
+  const socket = open();
+  const beat = (frame) => say({ op: 'heartbeat', t_us: 1, last_frame: frame, watermark_us: null, hash: null });
+  const repairs = () => socket.sent.filter((message) => message.op === 'repair').length;
+  now = 5_000;
+  beat(3);
+  beat(5);
+  assert.equal(repairs(), 1, 'one a second');
+  now = 6_000;
+  beat(5);
+  beat(5);
+  assert.equal(repairs(), 2, 'the second loss is not forgotten');
+  client.close();
+});
