@@ -189,11 +189,28 @@ fn every_bad_frame_has_its_close_code() {
         healthy.answered().await;
         let cases = all();
         assert!(cases.len() >= 90, "{}", cases.len());
-        let ways = [Way::AtOnce, Way::WithTheHandshake, Way::InPieces].repeat(ROUNDS);
-        let runs = ways.into_iter().flat_map(|way| cases.iter().map(move |case| judge(address, case, way)));
-        let judged = iter(runs).buffer_unordered(AT_A_TIME);
-        let wrong: Vec<String> = judged.filter_map(std::future::ready).collect().await;
-        assert!(wrong.is_empty(), "{wrong:#?}");
+        for way in [Way::AtOnce, Way::WithTheHandshake, Way::InPieces].repeat(ROUNDS) {
+            let judged = iter(cases.iter().map(|case| judge(address, case, way))).buffer_unordered(AT_A_TIME);
+            let wrong: Vec<String> = judged.filter_map(std::future::ready).collect().await;
+            assert!(wrong.is_empty(), "{wrong:#?}");
+        }
+        healthy.stop().await;
+        gateway.stop().await;
+    });
+}
+
+#[test]
+fn a_flood_of_frames_that_need_no_answer_holds_nobody_up() {
+    let gateway = Apart::start(&[]);
+    clients(async {
+        let healthy = Healthy::start(gateway.address);
+        healthy.answered().await;
+        let mut flooder = Peer::session(gateway.address).await;
+        let pongs = frame(PONG, &[b'x'; 125]).repeat(8_192);
+        for _ in 0..256 {
+            assert!(flooder.send(&pongs).await);
+        }
+        drop(flooder);
         healthy.stop().await;
         gateway.stop().await;
     });
