@@ -4,28 +4,23 @@
 //! is every other kind without meaning here. Files of several schemas of one instrument tell the same print once
 //! each: a folder should hold one schema.
 
+mod record;
+
 use crate::event::{Counts, Item};
 use crate::replay::book::Book;
 use crate::replay::decimal::{Decimal, Needs, Rounding};
 use crate::replay::{Recording, TIME_NS_MAX, symbol};
-use dbn::decode::{DbnMetadata, DecodeRecordRef, DynReader};
-use dbn::{
-    BboMsg, BidAskPair, HasRType, MboMsg, Mbp1Msg, Mbp10Msg, Record, RecordHeader, RecordRef, SymbolIndex,
-    TradeMsg, TsSymbolMap,
-};
+use dbn::TsSymbolMap;
+use record::{ABSENT, Told};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use wire::instrument::Instrument;
-use wire::tick::{Aggressor, BookSide, Change, Quote, Trade};
-
-type Decoder = dbn::decode::DbnDecoder<DynReader<'static, BufReader<File>>>;
+use wire::tick::{BookSide, Change, Quote, Trade};
 
 /// One file.
 pub struct Records {
     path: PathBuf,
-    decoder: Decoder,
+    records: record::Records,
     symbols: TsSymbolMap,
     venue: String,
     number: u64,
@@ -46,81 +41,8 @@ impl std::fmt::Debug for Records {
     }
 }
 
-/// What a record says here; numbers are 10^−9.
-#[derive(Debug, Default)]
-struct Told {
-    trade: Option<(i64, u32, Aggressor)>,
-    levels: Vec<BidAskPair>,
-    /// The levels are those before the print.
-    before: bool,
-}
-
-const ABSENT: i64 = dbn::UNDEF_PRICE;
-
-/// A record of this kind, or none where it is of another.
-fn get<'a, T: HasRType<Header = RecordHeader>>(record: RecordRef<'a>) -> Result<Option<&'a T>, String> {
-    // The decoder's own `get` panics on a record that is shorter than its kind.
-    if record.has::<T>() && record.record_size() < size_of::<T>() {
-        return Err(format!(
-            "a record of {} bytes where {} are needed",
-            record.record_size(),
-            size_of::<T>()
-        ));
-    }
-    Ok(record.get::<T>())
-}
-
-/// When a record was captured, ns. Its length must have been checked by [`told`]: only of these kinds it was.
-fn time_of(record: RecordRef<'_>) -> Option<i64> {
-    let checked = record.has::<Mbp1Msg>()
-        || record.has::<Mbp10Msg>()
-        || record.has::<BboMsg>()
-        || record.has::<TradeMsg>()
-        || record.has::<MboMsg>();
-    let time = if checked { record.raw_index_ts() } else { record.header().ts_event };
-    i64::try_from(time).ok().filter(|time| *time <= TIME_NS_MAX)
-}
-
-fn told(record: RecordRef<'_>) -> Result<Option<Told>, String> {
-    let trade = |action: u8, side: u8, price: i64, size: u32| {
-        let aggressor = match side {
-            b'B' => Aggressor::Buy,
-            b'A' => Aggressor::Sell,
-            _ => Aggressor::None,
-        };
-        (action == b'T' && price != ABSENT && size > 0).then_some((price, size, aggressor))
-    };
-    if let Some(m) = get::<Mbp1Msg>(record)? {
-        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        let before = trade.is_some() && m.hd.rtype == dbn::rtype::MBP_1;
-        return Ok(Some(Told { trade, levels: m.levels.to_vec(), before }));
-    }
-    if let Some(m) = get::<Mbp10Msg>(record)? {
-        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        return Ok(Some(Told { trade, levels: m.levels.to_vec(), before: false }));
-    }
-    if let Some(m) = get::<BboMsg>(record)? {
-        return Ok(Some(Told { levels: m.levels.to_vec(), ..Told::default() }));
-    }
-    if let Some(m) = get::<TradeMsg>(record)? {
-        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        return Ok(trade.is_some().then(|| Told { trade, ..Told::default() }));
-    }
-    if let Some(m) = get::<MboMsg>(record)? {
-        let trade = trade(m.action.cast_unsigned(), m.side.cast_unsigned(), m.price, m.size);
-        return Ok(trade.is_some().then(|| Told { trade, ..Told::default() }));
-    }
-    Ok(None)
-}
-
 const fn nano(price: i64) -> Decimal {
     Decimal::new(price, -9)
-}
-
-fn decoder(path: &Path) -> Result<Decoder, String> {
-    let named = |error: dbn::Error| format!("{}: {error}", path.display());
-    let reader = DynReader::from_file(path).map_err(named)?;
-    Decoder::new(reader).map_err(named)
 }
 
 impl Records {
@@ -129,13 +51,13 @@ impl Records {
     /// # Errors
     /// One line that names file and record.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let mut scan = decoder(path)?;
-        let metadata = scan.metadata();
+        let named = |error: String| format!("{}: {error}", path.display());
+        let (mut scan, metadata) = record::Records::open(path).map_err(named)?;
         let venue = metadata.dataset.split('.').next().unwrap_or("DBN").to_owned();
-        let symbols = metadata.symbol_map().map_err(|error| format!("{}: {error}", path.display()))?;
+        let symbols = metadata.symbol_map().map_err(|error| named(error.to_string()))?;
         let mut records = Self {
             path: path.to_owned(),
-            decoder: decoder(path)?,
+            records: record::Records::open(path).map_err(named)?.0,
             symbols,
             venue,
             number: 0,
@@ -150,14 +72,13 @@ impl Records {
         let mut number = 0;
         loop {
             number += 1;
-            let broken = |error: &dyn std::fmt::Display| format!("{}:{number}: {error}", path.display());
-            let record = scan.decode_record_ref().map_err(|error| broken(&error))?;
+            let record = scan.next().map_err(|error| format!("{}:{number}: {error}", path.display()))?;
             let Some(record) = record else { break };
-            let Some(told) = told(record).map_err(|error| broken(&error))? else { continue };
-            let name = name_of(&records.symbols, record);
+            let Some(told) = record.told else { continue };
+            let name = name_of(&records.symbols, record.time_ns, record.instrument);
             let at = records.place(&name) as usize;
             needs.resize(records.instruments.len(), Needs::default());
-            let levels = told.levels.iter().flat_map(|level| [level.bid_px, level.ask_px]);
+            let levels = told.levels.iter().flat_map(|level| [level.bid, level.ask]);
             let prices = levels.chain(told.trade.map(|trade| trade.0)).filter(|price| *price != ABSENT);
             prices.for_each(|price| needs[at].see(nano(price)));
         }
@@ -193,10 +114,10 @@ impl Records {
         let mut changes = Vec::new();
         if let [best, rest @ ..] = &told.levels[..] {
             let quote = &mut self.last[at];
-            (quote.bid_size, quote.ask_size) = (i64::from(best.bid_sz), i64::from(best.ask_sz));
+            (quote.bid_size, quote.ask_size) = (i64::from(best.bid_size), i64::from(best.ask_size));
             for (price, size, from) in [
-                (&mut quote.bid, &mut quote.bid_size, best.bid_px),
-                (&mut quote.ask, &mut quote.ask_size, best.ask_px),
+                (&mut quote.bid, &mut quote.bid_size, best.bid),
+                (&mut quote.ask, &mut quote.ask_size, best.ask),
             ] {
                 if from == ABSENT {
                     *size = 0;
@@ -209,8 +130,8 @@ impl Records {
                 book.clear();
                 for level in &told.levels {
                     for (side, price, size) in [
-                        (BookSide::Bid, level.bid_px, level.bid_sz),
-                        (BookSide::Ask, level.ask_px, level.ask_sz),
+                        (BookSide::Bid, level.bid, level.bid_size),
+                        (BookSide::Ask, level.ask, level.ask_size),
                     ] {
                         if price != ABSENT {
                             book.set(side, self.rounding.price(this, nano(price))?, i64::from(size));
@@ -231,9 +152,8 @@ impl Records {
     }
 }
 
-fn name_of(symbols: &TsSymbolMap, record: RecordRef<'_>) -> String {
-    let number = record.header().instrument_id;
-    symbols.get_for_rec(&record).map_or_else(|| number.to_string(), Clone::clone)
+fn name_of(symbols: &TsSymbolMap, time_ns: u64, number: u32) -> String {
+    symbols.get_for_ts(time_ns, number).map_or_else(|| number.to_string(), Clone::clone)
 }
 
 impl Recording for Records {
@@ -248,17 +168,17 @@ impl Recording for Records {
     fn next(&mut self, out: &mut Vec<Item>) -> Result<Option<i64>, String> {
         self.number += 1;
         let number = self.number;
-        let broken = |error: &dyn std::fmt::Display| format!("{}:{number}: {error}", self.path.display());
-        let Some(record) = self.decoder.decode_record_ref().map_err(|error| broken(&error))? else {
+        let broken = |error: String| format!("{}:{number}: {error}", self.path.display());
+        let Some(record) = self.records.next().map_err(broken)? else {
             return Ok(None);
         };
-        let told = told(record).map_err(|error| broken(&error))?;
-        let time = time_of(record).ok_or_else(|| broken(&"no time"))?;
-        let Some(told) = told else {
+        let time = i64::try_from(record.time_ns).ok().filter(|time| *time <= TIME_NS_MAX);
+        let time = time.ok_or_else(|| broken("no time".to_owned()))?;
+        let Some(told) = record.told else {
             self.skipped += 1;
             return Ok(Some(time));
         };
-        let name = name_of(&self.symbols, record);
+        let name = name_of(&self.symbols, record.time_ns, record.instrument);
         let instrument = self.place(&name);
         let changes = self.changes(instrument as usize, &told);
         let changes = changes.map_err(|error| format!("{}:{number}: {error}", self.path.display()))?;
