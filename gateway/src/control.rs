@@ -3,6 +3,7 @@
 //! Every request is answered with the settings in force, item by item; a refused item ends nothing else. Orders are not
 //! handled here but handed back ([`Then::Order`]), as is the account that a hello names ([`Then::Welcomed`]).
 
+mod hashes;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub struct Client {
     bad_json: u32,
     bad_json_since_us: i64,
     repaired_us: i64,
+    hashed_us: i64,
 }
 
 /// Who a session is.
@@ -111,6 +113,7 @@ impl Client {
             bad_json: 0,
             bad_json_since_us: now_us,
             repaired_us: i64::MIN,
+            hashed_us: i64::MIN,
         }
     }
 
@@ -208,6 +211,7 @@ impl<S: Socket> Desk<'_, S> {
             }
             Op::SetRate(asked) => self.set_rate(id, asked),
             Op::Repair(asked) => self.repair(id, asked.as_ref()),
+            Op::Hashes(buckets) => self.hashes(id, buckets.as_deref()),
             Op::Pause => {
                 self.engine.pause(self.client.session);
                 self.answer(&text("paused", &Plain { id }));

@@ -16,11 +16,13 @@ use crate::lane::{Channel, Lanes};
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
+use crate::view_hash;
 use bytes::Bytes;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
 use wire::frame::Form;
-use wire::instrument::Definitions;
+use wire::instrument::{Definitions, InstrumentId};
+use wire::view_hash::ViewHash;
 
 /// Heartbeats are spread over this many parts of a second.
 const HEARTBEAT_PARTS: i64 = 20;
@@ -348,6 +350,11 @@ impl<S: Socket> Engine<S> {
     #[must_use]
     pub fn outbox(&self, session: u32) -> Option<&Outbox<S>> {
         self.outboxes.get(session as usize)?.as_ref()
+    }
+
+    /// Hands out the hash of each (channel, symbol) that a session should hold; see [`view_hash::each`].
+    pub fn each_hash(&self, session: u32, each: impl FnMut(Channel, InstrumentId, ViewHash)) -> bool {
+        self.outbox(session).is_some_and(|outbox| view_hash::each(outbox, &self.lanes, &self.directory, each))
     }
 
     /// Number of sessions.

@@ -37,6 +37,7 @@ pub mod server_frame;
 pub mod session;
 pub mod shell;
 pub mod slot;
+pub mod view_hash;
 pub mod worker;
 
 pub use http::listen;

@@ -44,6 +44,8 @@ pub const NAMES: &[&str] = &[
     "move_forgets_the_range",
     "want_shows_nothing",
     "prints_join_an_old_quote",
+    "hash_claims_what_is_owed",
+    "heartbeat_before_its_data",
 ];
 
 #[cfg(feature = "mutants")]

@@ -89,7 +89,7 @@ impl<S: Socket> Outbox<S> {
             let quote = symbol.quote.map(|(_, position)| encoded.quote(position as usize));
             let first = quote.map_or(0, |piece| piece.len) + pieces.first().map_or(0, |piece| piece.len);
             if !group.fits(first as usize) {
-                let written = self.write_group(slot, moment, Some(&encoded.bytes), shared);
+                let written = self.write_group(slot, moment, Some(&encoded.bytes), false, shared);
                 if let Some(ended) = self.after(written, slot, flush, wanted, group.ends(at, false), shared) {
                     return ended;
                 }
@@ -103,7 +103,7 @@ impl<S: Socket> Outbox<S> {
                 // A symbol stands once in a message: a further piece of the same kind begins a new group.
                 if nth > 0 && (piece.category == pieces[nth - 1].category || !group.fits(piece.len as usize))
                 {
-                    let written = self.write_group(slot, moment, Some(&encoded.bytes), shared);
+                    let written = self.write_group(slot, moment, Some(&encoded.bytes), false, shared);
                     let ends = group.ends(at, true);
                     if let Some(ended) = self.after(written, slot, flush, wanted, ends, shared) {
                         return ended;
@@ -114,7 +114,7 @@ impl<S: Socket> Outbox<S> {
                 group.add(shared.scratch, rank, *piece);
             }
         }
-        let written = self.write_group(slot, moment, Some(&encoded.bytes), shared);
+        let written = self.write_group(slot, moment, Some(&encoded.bytes), self.heartbeat, shared);
         let ends = group.ends(wanted.len(), false);
         self.after(written, slot, flush, wanted, ends, shared).unwrap_or(Write::Wrote(0))
     }
@@ -171,13 +171,14 @@ impl<S: Socket> Outbox<S> {
         }
     }
 
-    /// Writes the picked records as one group, behind the heartbeat if one is due. `Wrote` with a remainder left = the
-    /// socket took a part.
+    /// Writes the picked records as one group, behind it the heartbeat where it is due and this is the last group: its
+    /// hash then holds for what is told. `Wrote` with a remainder left = the socket took a part.
     fn write_group(
         &mut self,
         slot: u8,
         moment: Moment,
         bytes: Option<&[u8]>,
+        heartbeat: bool,
         shared: &mut Shared<'_>,
     ) -> Write {
         let frame_before = self.frame;
@@ -186,10 +187,13 @@ impl<S: Socket> Outbox<S> {
             return Write::Wrote(0);
         }
         shared.scratch.buffer.clear();
-        if self.heartbeat {
+        if heartbeat && broken("heartbeat_before_its_data") {
             self.put_heartbeat(shared);
         }
         let records = self.compose(slot, moment, bytes, shared);
+        if heartbeat && !broken("heartbeat_before_its_data") {
+            self.put_heartbeat(shared);
+        }
         let buffer = &shared.scratch.buffer;
         shared.counters.writes += 1;
         let written = self.socket.try_write(buffer);
@@ -200,7 +204,8 @@ impl<S: Socket> Outbox<S> {
             if count < buffer.len() && !broken("short_write_drops_the_rest") {
                 self.remainder.extend_from_slice(&buffer[count..]);
             }
-            if std::mem::take(&mut self.heartbeat) {
+            if heartbeat {
+                self.heartbeat = false;
                 self.know_ticks(shared);
             }
         } else if !broken("would_block_uses_a_frame") {

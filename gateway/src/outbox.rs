@@ -15,6 +15,7 @@ pub use crate::server_frame::{
     put_frame,
 };
 use crate::slot::Slot;
+use crate::view_hash;
 use wire::close::CloseReason;
 use wire::frame::Form;
 use wire::frame::json::integer;
@@ -338,6 +339,7 @@ impl<S: Socket> Outbox<S> {
 
     pub(crate) fn put_heartbeat(&self, shared: &mut Shared<'_>) {
         let watermark = self.watermark_ns(shared.watermarks);
+        let hash = view_hash::of(self, shared.lanes, shared.directory);
         let buffer = &mut shared.scratch.buffer;
         let at = begin_frame(buffer);
         buffer.extend_from_slice(b"{\"op\":\"heartbeat\",\"t_us\":");
@@ -349,7 +351,11 @@ impl<S: Socket> Outbox<S> {
             Some(ns) => integer(buffer, (ns / 1_000).into()),
             None => buffer.extend_from_slice(b"null"),
         }
-        buffer.extend_from_slice(b",\"hash\":null,\"clock_offset_us\":");
+        match hash {
+            Some(hash) => buffer.extend_from_slice(format!(",\"hash\":\"{}\"", hash.text()).as_bytes()),
+            None => buffer.extend_from_slice(b",\"hash\":null"),
+        }
+        buffer.extend_from_slice(b",\"clock_offset_us\":");
         integer(buffer, shared.clock_offset_us.into());
         buffer.push(b'}');
         end_frame(buffer, at, OPCODE_TEXT);

@@ -129,7 +129,7 @@ fn main() {
 /// A whole view: continuity, state, accounts. The message comes again and again under rising frame numbers.
 fn view(form: Form, message: &[u8], changes: &[(QuoteImage, QuoteImage)], ranks: &[usize]) {
     let mut view = View::new(form);
-    view.joined(QUOTE, 0, 50, 0, (0..SET).map(|id| Joined { id, has_aggressor: true }));
+    view.joined(QUOTE, 0, 50, 0, (0..SET).map(|id| Joined { id, has_aggressor: true, has_size: true }));
     let mut full = Vec::new();
     let mut records = Vec::new();
     for ((base, _), rank) in changes.iter().zip(ranks) {

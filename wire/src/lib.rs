@@ -24,6 +24,7 @@ pub mod order;
 pub mod shard;
 pub mod subject;
 pub mod tick;
+pub mod view_hash;
 
 /// Version of the socket protocol; part of the subprotocol names (`tickgate.v1.compact`).
 pub const PROTOCOL_VERSION: u8 = 1;

@@ -367,7 +367,11 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
     match message {
         Message::Subscribed(m) | Message::Added(m) => {
             if let (Some(slot), Some(phase_us)) = (m.slot, m.phase_us) {
-                let joined = m.symbols.iter().map(|s| Joined { id: s.id, has_aggressor: s.has_aggressor });
+                let joined = m.symbols.iter().map(|s| Joined {
+                    id: s.id,
+                    has_aggressor: s.has_aggressor,
+                    has_size: s.has_size,
+                });
                 view.joined(number(&m.channel), slot, m.interval_ms, i64::from(phase_us), joined);
             }
         }

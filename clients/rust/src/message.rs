@@ -92,6 +92,8 @@ pub struct SymbolInfo {
     pub lot_size: String,
     /// Whether its prints tell who took.
     pub has_aggressor: bool,
+    /// Whether its quotes have sizes: then a side of size 0 is absent.
+    pub has_size: bool,
 }
 
 /// One refused symbol or pattern.

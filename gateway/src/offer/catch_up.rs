@@ -25,7 +25,7 @@ impl<S: Socket> Outbox<S> {
             time_us: shared.now_us,
         };
         let number = u8::try_from(slot).unwrap_or(0);
-        let written = self.write_group(number, moment, None, shared);
+        let written = self.write_group(number, moment, None, false, shared);
         if matches!(written, Write::Wrote(_)) || broken("told_before_written") {
             shared.counters.catch_ups += 1;
             self.slots[slot].told(&told);

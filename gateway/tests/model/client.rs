@@ -6,9 +6,14 @@ use gateway::outbox::{GROUP_BYTES_MAX, Socket, Write};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wire::frame::view::{Joined, QUOTE, TRADE, Update, View};
-use wire::frame::{Form, PrintRange};
+use wire::frame::{Form, Kind, PrintRange};
 use wire::tick::Aggressor;
+use wire::view_hash::ViewHash;
+
+/// Damage on the way that a hash told, over all histories.
+pub(crate) static FOUND: AtomicU64 = AtomicU64::new(0);
 
 /// A socket that takes as much as the world lets it.
 #[derive(Debug, Default)]
@@ -56,6 +61,10 @@ pub(crate) struct Client {
     lost: bool,
     /// No message was ever lost on its way.
     intact: bool,
+    /// The next quotes of a `fixed` client are damaged on their way, in a way that only the view's hash can tell.
+    pub(crate) damage_next: bool,
+    /// The symbol whose quote stands wrong since.
+    damaged: Option<u32>,
     /// Bytes of market data so far.
     data_bytes: usize,
     /// Reports on their way: number, and market data before it was queued.
@@ -79,6 +88,8 @@ impl Client {
             lose_next: false,
             lost: false,
             intact: true,
+            damage_next: false,
+            damaged: None,
             data_bytes: 0,
             reports: VecDeque::new(),
             reported: 0,
@@ -107,7 +118,10 @@ impl Client {
                 1 | 2 if is_data && std::mem::take(&mut self.lose_next) => {
                     (self.keeps_up, self.intact, self.lost) = (false, false, true);
                 }
-                1 | 2 if is_data => self.data(&payload, truth),
+                1 | 2 if is_data => {
+                    let (payload, damaged) = self.damage(payload);
+                    self.data(&payload, damaged, truth);
+                }
                 1 => self.control(&payload),
                 other => panic!("opcode {other}"),
             }
@@ -134,11 +148,15 @@ impl Client {
                 let joined = symbols.map(|symbol| Joined {
                     id: narrow(symbol["id"].as_i64().unwrap()),
                     has_aggressor: symbol["has_aggressor"].as_bool().unwrap(),
+                    has_size: symbol["has_size"].as_bool().unwrap(),
                 });
                 let slot = u8::try_from(number("slot")).unwrap();
                 self.view.joined(channel(), slot, narrow(number("interval_ms")), number("phase_us"), joined);
             }
-            "unsubscribed" => self.view.left(channel(), u8::try_from(number("slot")).unwrap(), &ids()),
+            "unsubscribed" => {
+                self.view.left(channel(), u8::try_from(number("slot")).unwrap(), &ids());
+                self.damaged = self.damaged.filter(|id| channel() == TRADE || !ids().contains(id));
+            }
             "rate_set" => {
                 let (from, to) = (number("from_slot"), number("slot"));
                 let (from, to) = (u8::try_from(from).unwrap(), u8::try_from(to).unwrap());
@@ -147,6 +165,7 @@ impl Client {
             "heartbeat" => {
                 let lost = self.view.heartbeat(number("t_us"), narrow(number("last_frame")));
                 self.gap(lost);
+                self.check_hash(message["hash"].as_str());
             }
             "report" => {
                 let (expected, queued) = self.reports.pop_front().unwrap();
@@ -179,7 +198,7 @@ impl Client {
         assert!(self.reports.is_empty(), "reports that never came: {:?}", self.reports);
     }
 
-    fn data(&mut self, payload: &[u8], truth: &Truth<'_>) {
+    fn data(&mut self, payload: &[u8], damaged: Option<u32>, truth: &Truth<'_>) {
         let mut updates = Vec::new();
         let published = self.view.account(TRADE).published;
         let received = self.view.message(payload, &mut |update| updates.push(update)).unwrap();
@@ -187,7 +206,11 @@ impl Client {
         self.check_lists(received.kind, &Lists::of(&updates), published, truth);
         for update in updates {
             match update {
-                Update::Quote { id, .. } => self.check_quote(id, truth),
+                Update::Quote { id, .. } if damaged == Some(id) => self.damaged = damaged,
+                Update::Quote { id, .. } => {
+                    self.damaged = self.damaged.filter(|damaged| *damaged != id);
+                    self.check_quote(id, truth);
+                }
                 Update::Print { id, .. } => self.check_step(id, truth),
                 Update::Summary { id, merged, lost, range, partial, .. } => {
                     self.check_trade(id, truth);
@@ -199,6 +222,38 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    /// Turns a bit of the last bid of a quote message, if that is asked for. Returns whose.
+    fn damage(&mut self, mut payload: Vec<u8>) -> (Vec<u8>, Option<u32>) {
+        let quotes = self.form == Form::Fixed && payload[2] == Kind::Quote as u8;
+        if !(quotes && self.damage_next && self.damaged.is_none()) {
+            return (payload, None);
+        }
+        let record = payload.len() - 64;
+        let absent = payload[record + 24..record + 32] == [0; 8];
+        self.damage_next = absent;
+        if absent {
+            return (payload, None);
+        }
+        payload[record + 8] ^= 1;
+        let id = u32::from_le_bytes(payload[record..record + 4].try_into().unwrap());
+        (payload, Some(id))
+    }
+
+    /// P11: the gateway claims what this client holds, and tells damage at the next claim.
+    fn check_hash(&mut self, claimed: Option<&str>) {
+        let Some(claimed) = claimed.filter(|_| !self.wants_repair) else { return };
+        let claimed = ViewHash::parse(claimed).unwrap();
+        match self.view.hash() {
+            Some(held) if self.damaged.is_none() => assert_eq!(held, claimed, "a false alarm"),
+            Some(held) => {
+                assert_ne!(held, claimed, "damage that the hash does not tell");
+                self.wants_repair = true;
+                FOUND.fetch_add(1, Ordering::Relaxed);
+            }
+            None => assert!(!self.intact, "a claim before all has come"),
         }
     }
 

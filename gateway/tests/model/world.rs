@@ -287,6 +287,7 @@ impl World {
                 }
             }
             20 if self.random.below(3) == 0 => self.clients[at].lose_next = true,
+            20 if self.random.below(3) == 0 => self.clients[at].damage_next = true,
             _ => {}
         }
         for client in &mut self.clients {
@@ -460,7 +461,7 @@ impl World {
     fn settle(&mut self) {
         self.quiet = true;
         for at in 0..CLIENTS {
-            self.clients[at].lose_next = false;
+            (self.clients[at].lose_next, self.clients[at].damage_next) = (false, false);
             self.set_room(at, usize::MAX);
             self.clients[at].unpause();
             self.engine.unpause(self.clients[at].session, self.now_us);

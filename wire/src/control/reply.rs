@@ -197,6 +197,33 @@ pub struct Repairing {
     pub rejected: Vec<Rejected>,
 }
 
+/// `hashes`: what the client should hold where this stands in the stream.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hashes {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// Market data is owed, so that nothing can be claimed: ask again later.
+    pub owed: bool,
+    /// Hash of each bucket in order, when none was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<String>>,
+    /// Hash of each symbol of the named buckets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbols: Option<Vec<SymbolHash>>,
+}
+
+/// One symbol in `hashes`.
+#[derive(Debug, Clone, Serialize)]
+pub struct SymbolHash {
+    /// Channel.
+    pub channel: &'static str,
+    /// Instrument id.
+    pub id: u32,
+    /// 16 hexadecimal digits.
+    pub hash: String,
+}
+
 /// `pong`: with the client's own two times, four in all.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pong {

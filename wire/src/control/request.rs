@@ -5,6 +5,9 @@ use crate::order::{AccountId, Act, SessionName};
 /// Most symbols and patterns of one request.
 pub const REQUEST_SYMBOLS_MAX: usize = 4_096;
 
+/// Most buckets of one `hashes` request that names some.
+pub(super) const REQUEST_BUCKETS_MAX: usize = 8;
+
 /// Longest time an order may wait to be taken, in milliseconds.
 pub const EXPIRES_MS_MAX: u64 = 60_000;
 
@@ -37,6 +40,8 @@ pub enum Op<'a> {
     Unpause,
     /// `repair`: all, or the named symbols of a channel.
     Repair(Option<Selection<'a>>),
+    /// `hashes`: of every bucket (instrument id mod [`crate::view_hash::BUCKETS`]), or of each symbol in some of them.
+    Hashes(Option<Vec<u8>>),
     /// `ping`, with the client's own time, which the pong returns.
     Ping {
         /// Client's time, µs; any whole number up to 2^53 − 1.

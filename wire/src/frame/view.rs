@@ -14,6 +14,7 @@ use std::collections::HashMap;
 mod account;
 mod compact;
 mod fixed;
+mod hash;
 mod json;
 
 pub use self::account::Account;
@@ -124,6 +125,8 @@ pub struct Joined {
     pub id: u32,
     /// Whether its prints tell who took.
     pub has_aggressor: bool,
+    /// Whether its quotes have sizes: then a side of size 0 is absent.
+    pub has_size: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -141,7 +144,7 @@ pub struct View {
     timing: [Timing; 16],
     quotes: HashMap<u32, QuoteView>,
     trades: HashMap<u32, TradeView>,
-    aggressors: HashMap<u32, bool>,
+    instruments: HashMap<u32, Joined>,
     frame: u32,
     accounts: [Account; 2],
 }
@@ -163,7 +166,7 @@ impl View {
             timing: [Timing::default(); 16],
             quotes: HashMap::new(),
             trades: HashMap::new(),
-            aggressors: HashMap::new(),
+            instruments: HashMap::new(),
             frame: 0,
             accounts: [Account::default(); 2],
         }
@@ -182,7 +185,7 @@ impl View {
         let set = self.sets.entry((channel, slot)).or_default();
         for symbol in symbols {
             set.push(symbol.id);
-            self.aggressors.insert(symbol.id, symbol.has_aggressor);
+            self.instruments.insert(symbol.id, symbol);
         }
         set.sort_unstable();
         set.dedup();

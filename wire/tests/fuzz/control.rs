@@ -70,6 +70,8 @@ fn written(request: &Request<'_>) -> Vec<u8> {
         Op::Repair(Some(asked)) => {
             ("repair", json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0 }))
         }
+        Op::Hashes(None) => ("hashes", json!({})),
+        Op::Hashes(Some(buckets)) => ("hashes", json!({ "buckets": buckets })),
         Op::Pause => ("pause", json!({})),
         Op::Unpause => ("unpause", json!({})),
         Op::Ping { t: None } => ("ping", json!({})),
@@ -174,5 +176,5 @@ fn each_request_of_the_corpus_says_what_it_is_meant_to() {
             ops.insert(serde_json::from_slice::<Value>(&line).unwrap()["op"].to_string());
         }
     }
-    assert_eq!(ops.len(), 14, "{ops:?}");
+    assert_eq!(ops.len(), 15, "{ops:?}");
 }

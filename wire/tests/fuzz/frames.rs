@@ -58,7 +58,7 @@ fn control(view: &mut View, message: &Value, held: &mut BTreeSet<u32>) {
             let symbols = message["symbols"].as_array().unwrap();
             let joined = symbols.iter().map(|symbol| {
                 let has_aggressor = symbol["has_aggressor"] == true;
-                Joined { id: number(&symbol["id"]), has_aggressor }
+                Joined { id: number(&symbol["id"]), has_aggressor, has_size: symbol["has_size"] == true }
             });
             held.extend(joined.clone().map(|joined| joined.id));
             view.joined(channel(&message["channel"]), slot, interval_ms, phase_us, joined);

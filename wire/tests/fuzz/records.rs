@@ -282,7 +282,7 @@ fn one(form: Form, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 fn view(form: Form, channel: u8, bytes: &[u8]) -> View {
     let mut view = View::new(form);
-    view.joined(channel, 0, 50, 0, std::iter::once(Joined { id: 7, has_aggressor: true }));
+    view.joined(channel, 0, 50, 0, std::iter::once(Joined { id: 7, has_aggressor: true, has_size: true }));
     view.message(bytes, &mut |_| {}).unwrap();
     view
 }

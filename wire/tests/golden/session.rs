@@ -259,6 +259,7 @@ fn control(view: &mut View, text: &Value) -> bool {
             let joined = symbols.map(|symbol| Joined {
                 id: u32::try_from(symbol["id"].as_u64().unwrap()).unwrap(),
                 has_aggressor: symbol["has_aggressor"] == true,
+                has_size: symbol["has_size"] == true,
             });
             view.joined(channel, small("slot"), u32::try_from(number("interval_ms")).unwrap(), 0, joined);
             false

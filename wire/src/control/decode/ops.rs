@@ -3,13 +3,14 @@
 use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, whole, width};
 use crate::control::Fault;
 use crate::control::request::{
-    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names, Op, REQUEST_SYMBOLS_MAX, Selection,
-    SetRate, Subscribe,
+    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names, Op, REQUEST_BUCKETS_MAX,
+    REQUEST_SYMBOLS_MAX, Selection, SetRate, Subscribe,
 };
 use crate::error::ErrorCode;
 use crate::instrument::valid_pattern;
 use crate::num::Number;
 use crate::order::{AccountId, Act, NewOrder, OrdType, SessionName, Side, Symbol, TimeInForce};
+use crate::view_hash::BUCKETS;
 use simd_json::{Node, StaticNode};
 
 const HELLO: u32 = set(&[Field::Session, Field::Account, Field::Token, Field::Resume]);
@@ -17,6 +18,7 @@ const SUBSCRIBE: u32 =
     set(&[Field::Channel, Field::Symbols, Field::IntervalMs, Field::Early, Field::EventTime, Field::Depth]);
 const SELECTION: u32 = set(&[Field::Channel, Field::Symbols]);
 const SET_RATE: u32 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs]);
+const HASHES: u32 = set(&[Field::Buckets]);
 const PING: u32 = set(&[Field::T]);
 const NEW_ORDER: u32 = set(&[
     Field::ClOrdId,
@@ -51,6 +53,7 @@ impl<'a> Message<'_, 'a> {
             "subscribe" => SUBSCRIBE,
             "unsubscribe" | "repair" => SELECTION,
             "set_rate" => SET_RATE,
+            "hashes" => HASHES,
             "ping" => PING,
             "order.new" => NEW_ORDER,
             "order.cancel" => CANCEL,
@@ -70,6 +73,7 @@ impl<'a> Message<'_, 'a> {
             "repair" if !self.has(Field::Channel) && !self.has(Field::Symbols) => Op::Repair(None),
             "repair" => Op::Repair(Some(self.selection()?)),
             "set_rate" => self.set_rate().map(Op::SetRate)?,
+            "hashes" => Op::Hashes(self.buckets()?),
             "ping" => Op::Ping { t: self.whole(Field::T, 0, MAX_WHOLE)? },
             "order.new" => self.order_new()?,
             "order.cancel" => asked(Act::Cancel {
@@ -240,6 +244,20 @@ impl<'a> Message<'_, 'a> {
             }
         }
         Ok(Names(names))
+    }
+
+    fn buckets(&self) -> Result<Option<Vec<u8>>, Fault> {
+        let what = || bad("buckets", "a list of 1 to 8 numbers from 0 to 63");
+        let len = match self.node(Field::Buckets) {
+            None => return Ok(None),
+            Some(Node::Array { len, .. }) if (1..=REQUEST_BUCKETS_MAX).contains(len) => *len,
+            Some(_) => return Err(what()),
+        };
+        let first = self.at[Field::Buckets as usize] as usize + 1;
+        let nodes = self.nodes.get(first..).unwrap_or_default().iter().take(len);
+        let bucket =
+            |node| whole(node, 0, u64::from(BUCKETS) - 1).and_then(|number| u8::try_from(number).ok());
+        nodes.map(bucket).collect::<Option<Vec<u8>>>().map(Some).ok_or_else(what)
     }
 
     fn interval(&self) -> Result<Option<u32>, Fault> {

@@ -124,6 +124,11 @@ fn channels_symbols_and_intervals_are_checked() {
         "symbols[0]",
     );
     assert!(decode(r#"{"op":"repair"}"#).unwrap().contains("Repair(None)"));
+    assert!(decode(r#"{"op":"hashes","id":1}"#).unwrap().contains("Hashes(None)"));
+    assert!(decode(r#"{"op":"hashes","buckets":[0,63]}"#).unwrap().contains("Hashes(Some([0, 63]))"));
+    for bad in ["[]", "[64]", "[-1]", "[1.5]", "7", "[0,1,2,3,4,5,6,7,8]", "[\"1\"]"] {
+        assert!(decode(&format!(r#"{{"op":"hashes","buckets":{bad}}}"#)).is_err(), "{bad}");
+    }
     refused(r#"{"op":"repair","channel":"quote"}"#, ErrorCode::BadField, "symbols");
 }
 

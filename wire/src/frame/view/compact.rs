@@ -103,7 +103,7 @@ impl View {
         reader: &mut Reader<'_>,
         each: &mut impl FnMut(Update),
     ) -> Result<(), Damaged> {
-        let told = self.aggressors.get(&id).copied().unwrap_or(false);
+        let told = self.instruments.get(&id).is_some_and(|known| known.has_aggressor);
         loop {
             let (record, another) = PrintRecord::read(reader)?;
             match (record, self.trades.get_mut(&id).filter(|view| view.based)) {
@@ -129,7 +129,7 @@ impl View {
         each: &mut impl FnMut(Update),
     ) -> Result<(), Damaged> {
         let full = TradeFull::read(reader)?;
-        let told = self.aggressors.get(&id).copied().unwrap_or(false);
+        let told = self.instruments.get(&id).is_some_and(|known| known.has_aggressor);
         let last = Print { price: full.price, qty: full.qty, trade_id: full.trade_id, ..Print::default() };
         let new = TradeView {
             last,
