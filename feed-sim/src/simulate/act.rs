@@ -29,8 +29,8 @@ pub(super) struct Actor<'a> {
 impl Actor<'_> {
     pub(super) fn run(&mut self, act: Option<Act>) {
         let immigrant = act.is_none();
-        let lone = immigrant && self.random.p(27_000);
-        let mut kids = if lone { 0 } else { 36_000 };
+        let lone = immigrant && self.random.p(20_000);
+        let mut kids = if lone { 0 } else { 36_462 };
         if let Some(Act::Fill(up)) = act {
             if self.symbol.spread() > 1 {
                 self.fill(up);
@@ -38,7 +38,7 @@ impl Actor<'_> {
             self.sizes(immigrant, lone, false);
         } else {
             let (moved, took) = self.price(act, immigrant);
-            kids += 20_000 * (i64::from(moved) + i64::from(took));
+            kids += 21_694 * i64::from(moved) + 29_696 * i64::from(took);
             self.sizes(immigrant, lone, moved || took);
         }
         while kids > 0 {
@@ -70,10 +70,10 @@ impl Actor<'_> {
             Some(Act::Chain(up)) => Some(up),
             _ => None,
         };
-        let urge = (40 + 250 * (pull - 2).max(0)) / if immigrant { 4 } else { 1 };
+        let urge = (40 + 308 * (pull - 2).max(0)) / if immigrant { 4 } else { 1 };
         let moves = self.symbol.spread() == 1 && (chain.is_some() || self.random.p(urge));
-        let eager = ((1_000 + 55 * hot) * if immigrant { 2 } else { 3 } / 3).min(30_000);
-        let takes = self.random.p(if moves { 45_000 } else { eager });
+        let eager = ((1_700 + 41 * hot) * if immigrant { 2 } else { 3 } / 3).min(40_951);
+        let takes = self.random.p(if moves { 53_625 } else { eager });
         if !moves && !takes {
             return (false, false);
         }
@@ -86,7 +86,7 @@ impl Actor<'_> {
                     self.random.coin()
                 }
             }
-            None if self.random.p(30_000) => self.symbol.last_take_buys,
+            None if self.random.p(32_941) => self.symbol.last_take_buys,
             None => self.random.coin(),
         };
         let by = (self.random.sample(&STEP) * step / 16).max(if self.random.p(40_000) { gap / 4 } else { 1 });
@@ -104,10 +104,10 @@ impl Actor<'_> {
     fn take(&mut self, buys: bool, moves: Option<i64>, hot: i64) {
         let side = usize::from(buys);
         let mut prints = self.random.sample(&PRINTS);
-        if self.random.p(7 * hot) {
+        if self.random.p(31 * hot / 4) {
             prints += self.random.sample(&PRINTS);
         }
-        if self.random.p(2 * hot) {
+        if self.random.p(10 * hot / 4) {
             prints += 2 * self.random.sample(&PRINTS);
         }
         prints += i64::from(moves.is_some());
@@ -162,7 +162,7 @@ impl Actor<'_> {
         }
         self.symbol.refill(gone, self.random, self.changes);
         let rest = (8 * (gap - by).max(0) / self.symbol.traits.step.max(1)).min(64) / 8;
-        if self.random.p(10_000 + 9_000 * rest.min(8)) {
+        if self.random.p(8_619 + 6_724 * rest.min(8)) {
             let delay = delay_us(self.random) * 15 / 100;
             self.pushes.push((delay, Act::Chain(up)));
         }
@@ -175,7 +175,7 @@ impl Actor<'_> {
             if self.random.p(23_000) {
                 self.fill(up);
             } else {
-                let delay = delay_us(self.random) * 80 / 100;
+                let delay = delay_us(self.random) * 71 / 100;
                 self.pushes.push((delay, Act::Fill(up)));
             }
         }

@@ -1,9 +1,67 @@
 //! The market clock: shocks that fade set the pace of quotes, the heat of takes, and one price that all follow.
+//!
+//! It looks ahead. What a burst takes is given back around it, before and after: were it made up afterwards alone, a
+//! window of some seconds would be far off the rate asked, or the burst would have to be cut.
 
 use super::tables::{Random, SHOCK};
 
-/// State, one step a millisecond. 65,536 is a mean of 1.
+/// Steps that the outlook reaches in both directions.
+const REACH: i64 = 1_739;
+
+/// Work of a usual step.
+pub(super) const USUAL: i64 = 1_024;
+
+/// An act gives in proportion to its heat plus this ...
+const COLD: i64 = 106;
+
+/// ... up to this heat.
+const HEAT_MAX: i64 = 1_428;
+
+/// A market and what it does within [`REACH`]: three copies of one, at three times.
 #[derive(Debug)]
+pub(super) struct Outlook {
+    behind: Market,
+    now: Market,
+    ahead: Market,
+    /// Work from behind to ahead.
+    work: i64,
+    steps: i64,
+}
+
+impl Outlook {
+    pub(super) fn new(seed: u64) -> Self {
+        let now = Market::new(seed);
+        let mut outlook = Self { behind: now.clone(), ahead: now.clone(), now, work: 0, steps: 0 };
+        for _ in 0..REACH {
+            outlook.ahead.step();
+            outlook.work += outlook.ahead.work();
+        }
+        outlook
+    }
+
+    pub(super) fn step(&mut self) {
+        self.now.step();
+        self.ahead.step();
+        self.work += self.ahead.work();
+        if self.steps >= REACH {
+            self.behind.step();
+            self.work -= self.behind.work();
+        }
+        self.steps += 1;
+    }
+
+    pub(super) fn now(&self) -> &Market {
+        &self.now
+    }
+
+    /// What the pace is to be multiplied by, 65,536 = 1, so that the usual comes within the reach.
+    pub(super) fn share(&self) -> i64 {
+        (((2 * REACH * USUAL) << 16) / self.work.max(1)).clamp(11_239, 368_909)
+    }
+}
+
+/// State, one step a millisecond. 65,536 is a mean of 1.
+#[derive(Debug, Clone)]
 pub(super) struct Market {
     random: Random,
     fast: i64,
@@ -29,15 +87,15 @@ impl Market {
         self.slow -= self.slow >> 12;
         self.level += self.drift >> 4;
         self.drift -= self.drift >> 4;
-        if self.random.p(393) {
+        if self.random.p(259) {
             let height = self.random.sample(&SHOCK);
-            let capped = height.min(140) + (height - 140).max(0) / 4;
-            self.fast += (capped * 85) << 6;
-            self.mid += (capped * 60) << 4;
-            self.slow += capped * 7;
-            self.heat_fast += (height * 85) << 6;
-            self.heat_mid += (height * 60) << 4;
-            self.drift += height * if self.random.coin() { 4_100 } else { -4_100 };
+            let capped = height.min(179) + (height - 179).max(0) * 16 / 41;
+            self.fast += (capped * 147) << 6;
+            self.mid += (capped * 90) << 4;
+            self.slow += capped * 10;
+            self.heat_fast += (height * 78) << 6;
+            self.heat_mid += (height * 67) << 4;
+            self.drift += height * if self.random.coin() { 4_791 } else { -4_791 };
         }
         if self.level.abs() > 1 << 29 {
             self.level -= self.level >> 10;
@@ -46,12 +104,17 @@ impl Market {
 
     /// Pace of immigrants, 65,536 = 1.
     pub(super) fn pace(&self) -> i64 {
-        14_000 + self.fast + self.mid + self.slow
+        9_700 + self.fast + self.mid + self.slow
     }
 
     /// Heat of takes, 64 = mean.
     pub(super) fn heat(&self) -> i64 {
-        (2 * self.heat_fast + self.heat_mid) >> 10
+        (7 * self.heat_fast + 5 * self.heat_mid) >> 12
+    }
+
+    /// What a step gives, [`USUAL`] at the mean: acts follow the pace, and what each gives follows the heat.
+    pub(super) fn work(&self) -> i64 {
+        self.pace() / 64 * (COLD + self.heat().min(HEAT_MAX)) / (COLD + 64)
     }
 
     /// The market's price, in 2^−32 of each symbol's.

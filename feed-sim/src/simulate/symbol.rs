@@ -190,5 +190,5 @@ fn gap(traits: &Traits, random: &mut Random) -> i64 {
 }
 
 pub(super) fn delay_us(random: &mut Random) -> i64 {
-    random.sample(&DELAY) * 10
+    random.sample(&DELAY) * 12
 }
