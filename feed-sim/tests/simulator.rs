@@ -37,7 +37,7 @@ fn a_seed_gives_these_bytes_for_ever() {
     assert_eq!(digest(&run(Options { seed: 1, symbols: 20, rate: 2_000, depth: 10 }, 2)), SEED_1_DIGEST);
 }
 
-const SEED_1_DIGEST: u64 = 0x920b_ec76_e20a_fdd9;
+const SEED_1_DIGEST: u64 = 0x287a_c19b_29ee_dec6;
 
 /// Coarse bounds around the statistics of six real instruments; `examples/simulate_stats.rs` shows both in full.
 #[test]

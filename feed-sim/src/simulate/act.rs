@@ -72,7 +72,7 @@ impl Actor<'_> {
         };
         let urge = (40 + 308 * (pull - 2).max(0)) / if immigrant { 4 } else { 1 };
         let moves = self.symbol.spread() == 1 && (chain.is_some() || self.random.p(urge));
-        let eager = ((1_700 + 41 * hot) * if immigrant { 2 } else { 3 } / 3).min(40_951);
+        let eager = ((2_300 + 41 * hot) * if immigrant { 2 } else { 3 } / 3).min(40_951);
         let takes = self.random.p(if moves { 53_625 } else { eager });
         if !moves && !takes {
             return (false, false);

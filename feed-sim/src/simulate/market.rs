@@ -91,10 +91,10 @@ impl Market {
             let height = self.random.sample(&SHOCK);
             let capped = height.min(179) + (height - 179).max(0) * 16 / 41;
             self.fast += (capped * 147) << 6;
-            self.mid += (capped * 90) << 4;
+            self.mid += (capped * 86) << 4;
             self.slow += capped * 10;
             self.heat_fast += (height * 78) << 6;
-            self.heat_mid += (height * 67) << 4;
+            self.heat_mid += (height * 65) << 4;
             self.drift += height * if self.random.coin() { 4_791 } else { -4_791 };
         }
         if self.level.abs() > 1 << 29 {
