@@ -1,5 +1,6 @@
 //! One whole session in each form: what a client reads, message by message, and the account it must come to (P1, P2).
-//! It holds a lost frame, a repair, a loss on the bus, a new feed epoch, a change of rate and a lost last frame.
+//! It holds a lost frame, a repair, a loss on the bus, a new feed epoch, a change of rate and a lost last frame. Its
+//! heartbeats tell the view's hash (P11), the same in every form.
 
 use crate::cases::{EPOCH, NS, print, quote, state};
 use crate::pin;
@@ -9,6 +10,7 @@ use tickgate_wire::frame::view::{Account, Joined, QUOTE, TRADE, View};
 use tickgate_wire::frame::{Form, Kind, Print, PrintRange, QuoteImage, TradeImage, fixed, json as form};
 use tickgate_wire::instrument::Instrument;
 use tickgate_wire::tick::Aggressor;
+use tickgate_wire::view_hash::ViewHash;
 
 const T_US: i64 = 1_723_075_200_150_000;
 
@@ -125,11 +127,19 @@ impl Writer {
         }
     }
 
+    /// Claims what the reference holds here; nothing where a frame is missing or a symbol has not come since.
     fn heartbeat(&mut self, last_frame: u32) {
+        let t_us = T_US + i64::from(self.frame) * 25_000;
+        let (mut view, ..) = run(self.form, &self.steps);
+        view.heartbeat(t_us, last_frame);
         self.text(json!({
-            "op": "heartbeat", "t_us": T_US + i64::from(self.frame) * 25_000, "last_frame": last_frame,
-            "watermark_us": T_US - 1_000, "hash": null, "clock_offset_us": null,
+            "op": "heartbeat", "t_us": t_us, "last_frame": last_frame, "watermark_us": T_US - 1_000,
+            "hash": view.hash().map(ViewHash::text), "clock_offset_us": null,
         }));
+    }
+
+    fn beat(&mut self) {
+        self.heartbeat(self.frame);
     }
 
     fn subscribed(&mut self, channel: &str, ids: &[u32]) {
@@ -169,7 +179,9 @@ fn steps(form: Form) -> Vec<Value> {
     to.subscribed("trade", &[7]);
     let last = print(6_100_000, 9, 5_020, Aggressor::Buy);
     let mut traded = TradeImage { last, ..crate::cases::totals(last, 10, 0) };
+    to.beat();
     to.totals(&traded, &[], None, false);
+    to.beat();
     let mut base = seven;
     let mut step = |to: &mut Writer, now: QuoteImage| {
         to.quotes(false, &[(7, base, now)]);
@@ -181,8 +193,10 @@ fn steps(form: Form) -> Vec<Value> {
     traded = after(&traded, &two);
     step(&mut to, quote(6_100_012, 6_100_013, 40_000, 300, 112));
     to.quotes(false, &[(9, nine, quote(500, 502, 10, 20, 6))]);
+    to.beat();
     to.frame += 2; // two frames never arrive
     step(&mut to, quote(6_100_020, 6_100_022, 1, 2, 114));
+    to.text(json!({ "op": "repairing", "symbols": 3, "rejected": [] }));
     let caught_up = quote(6_100_030, 6_100_031, 5, 6, 134);
     to.quotes(true, &[(7, caught_up, caught_up), (9, nine, quote(500, 502, 10, 20, 6))]);
     base = caught_up;
@@ -202,6 +216,7 @@ fn steps(form: Form) -> Vec<Value> {
     traded = TradeImage { tc: traded.tc + 3, lost: 2, volume: traded.volume + 30, ..traded };
     traded.notional += 30 * 6_100_000;
     to.totals(&traded, &listed, None, true);
+    to.beat();
     let next = |image: QuoteImage| QuoteImage { feed_epoch: EPOCH + 60_000, epoch_count: 2, ..image };
     let first = next(quote(6_100_000, 6_100_002, 1, 1, 1));
     to.quotes(true, &[(7, first, first)]);
@@ -211,24 +226,28 @@ fn steps(form: Form) -> Vec<Value> {
         None,
         false,
     );
-    to.heartbeat(to.frame);
+    to.beat();
     let second = next(quote(6_100_001, 6_100_002, 1, 1, 2));
     to.quotes(false, &[(7, first, second)]);
     to.text(
         json!({ "op": "unsubscribed", "id": 2, "channel": "trade", "slot": 0, "ids": [7], "rejected": [],
         "more": false }),
     );
+    to.beat();
     to.text(json!({ "op": "rate_set", "id": 3, "channels": ["quote"], "from_slot": 0, "slot": 1, "interval_ms": 100,
         "phase_us": 0, "ids": [7], "rejected": [], "more": false }));
+    to.beat();
     (to.quotes, to.slot) = (vec![7], 1);
     to.quotes(false, &[(7, second, next(quote(6_100_001, 6_100_003, 1, 1, 3)))]);
+    to.beat();
     to.heartbeat(to.frame + 1);
     to.steps
 }
 
-/// Runs the steps through the reference view. Returns the view and after which steps a repair is to be asked.
-fn run(form: Form, steps: &[Value]) -> (View, Vec<usize>) {
-    let (mut view, mut repairs) = (View::new(form), Vec::new());
+/// Runs the steps through the reference view. Returns the view, after which steps a repair is to be asked, and the hash
+/// at each heartbeat, which must be what is claimed.
+fn run(form: Form, steps: &[Value]) -> (View, Vec<usize>, Vec<Option<String>>) {
+    let (mut view, mut repairs, mut hashes) = (View::new(form), Vec::new(), Vec::new());
     for (at, step) in steps.iter().enumerate() {
         let lost = match step["hex"].as_str() {
             Some(hex) => {
@@ -241,8 +260,13 @@ fn run(form: Form, steps: &[Value]) -> (View, Vec<usize>) {
         if lost {
             repairs.push(at);
         }
+        if step["text"]["op"] == "heartbeat" {
+            let held = view.hash().map(ViewHash::text);
+            assert_eq!(held.as_deref(), step["text"]["hash"].as_str(), "{form:?}: step {at}");
+            hashes.push(held);
+        }
     }
-    (view, repairs)
+    (view, repairs, hashes)
 }
 
 fn control(view: &mut View, text: &Value) -> bool {
@@ -297,10 +321,11 @@ fn expected(published: u64, delivered: u64, merged: u64, lost: u64, periods: u64
 
 #[test]
 fn a_whole_session_adds_up_in_every_form() {
-    let mut sessions = Vec::new();
+    let (mut sessions, mut claims) = (Vec::new(), Vec::new());
     for form in Form::ALL {
         let steps = steps(form);
-        let (view, repairs) = run(form, &steps);
+        let (view, repairs, hashes) = run(form, &steps);
+        claims.push(hashes);
         // In `json` every quote has its totals, so that one after a lost frame still counts by itself.
         let quotes = if form == Form::Json { expected(49, 9, 36, 4, 3) } else { expected(49, 8, 37, 4, 3) };
         assert_eq!(view.account(QUOTE), quotes, "{form:?}");
@@ -316,6 +341,13 @@ fn a_whole_session_adds_up_in_every_form() {
             }],
         }));
     }
+    assert!(
+        claims.iter().all(|hashes| *hashes == claims[0]),
+        "the hash does not depend on the form: {claims:?}"
+    );
+    // Nothing is claimed before the first trade totals and behind the lost last frame.
+    let told: Vec<bool> = claims[0].iter().map(Option::is_some).collect();
+    assert_eq!(told, [false, true, true, true, true, true, true, true, false]);
     let mut bytes =
         serde_json::to_vec_pretty(&json!({ "sessions": sessions, "t_us": T_US, "ns": NS.to_string() }))
             .unwrap();
