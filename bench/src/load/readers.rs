@@ -251,5 +251,6 @@ const fn since(now: Counts, then: Counts) -> Counts {
         gaps: now.gaps - then.gaps,
         damaged: now.damaged - then.damaged,
         repairs: now.repairs - then.repairs,
+        mismatches: now.mismatches - then.mismatches,
     }
 }

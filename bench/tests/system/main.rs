@@ -13,6 +13,7 @@ mod cli;
 mod edge;
 mod faults;
 mod ledger;
+mod proxy;
 mod round_trip;
 
 use bench::harness::{Options, Stack};

@@ -2,19 +2,23 @@
 //!
 //! [`Client`] connects, asks and tells: [`Client::next`] hands out one [`Event`] at a time, after the client's own
 //! [`View`] has taken it, so that wire sets, bases and the identity *published = delivered + merged + declared lost*
-//! are always those of the last event. A lost or unreadable frame is answered with a request for repair.
+//! are always those of the last event. A lost or unreadable frame is answered with a request for repair, and so is a view
+//! whose hash is not what the gateway claims.
 //!
 //! Who must not use it: the gateway. It depends on `wire` alone.
 
 mod clock;
+mod follow;
 mod message;
 mod request;
 mod socket;
+mod verify;
 
 pub use clock::now_us;
+pub use follow::{follow, is_data};
 pub use message::{
-    Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders, Plain, Pong, RateSet, Refusal,
-    Rejected, Repairing, Report, Subscribed, SymbolInfo, Unsubscribed, Welcome,
+    Hashes, Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders, Plain, Pong, RateSet,
+    Refusal, Rejected, Repairing, Report, Subscribed, SymbolHash, SymbolInfo, Unsubscribed, Welcome,
 };
 pub use request::{NewOrder, Request};
 pub use wire::control::Channel;
@@ -22,7 +26,9 @@ pub use wire::frame::Form;
 pub use wire::frame::view::{Account, QuoteView, Received, TradeView, Update, View};
 
 use socket::{Inbound, Socket};
-use wire::frame::view::{Joined, QUOTE, TRADE};
+use std::collections::{BTreeSet, HashMap};
+use verify::Search;
+use wire::frame::view::{QUOTE, TRADE};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +121,8 @@ pub struct Counts {
     pub damaged: u64,
     /// Repairs asked for.
     pub repairs: u64,
+    /// (Channel, symbol) that stood wrong though nothing was missing, as the gateway's hash told.
+    pub mismatches: u64,
 }
 
 /// One connection.
@@ -127,10 +135,10 @@ pub struct Client {
     needs_repair: bool,
     last_id: u64,
     repaired_us: i64,
+    search: Search,
+    wrong: BTreeSet<(u8, u32)>,
+    names: HashMap<u32, String>,
 }
-
-/// At most one repair a second.
-const REPAIR_US: i64 = 1_000_000;
 
 impl Client {
     /// Connects to `host:port`. The reply to [`Client::hello`] must come before anything else is asked.
@@ -150,6 +158,9 @@ impl Client {
             needs_repair: false,
             last_id: 0,
             repaired_us: i64::MIN / 2,
+            search: Search::default(),
+            wrong: BTreeSet::new(),
+            names: HashMap::new(),
         })
     }
 
@@ -316,6 +327,8 @@ impl Client {
         };
         if self.needs_repair {
             self.repair();
+        } else if !self.wrong.is_empty() {
+            self.repair_wrong();
         }
         event
     }
@@ -341,64 +354,9 @@ impl Client {
             return Event::Damaged;
         };
         let gap = follow(&mut self.view, &message);
+        self.verify(&message, gap);
         self.counts.gaps += u64::from(gap);
         self.needs_repair |= gap;
         Event::Message(Box::new(message), at_us)
     }
-
-    /// Asks for fulls of everything, at most once a second; what could not be asked is asked with a later message.
-    fn repair(&mut self) {
-        let now = now_us();
-        if now - self.repaired_us < REPAIR_US {
-            return;
-        }
-        let id = self.id();
-        if self.socket.try_send(Request::Repair { id }.text()) {
-            self.repaired_us = now;
-            self.counts.repairs += 1;
-            self.needs_repair = false;
-        }
-    }
-}
-
-/// Tells a view what a control message changes in its wire sets; true when a heartbeat shows that a frame was lost.
-/// [`Client`] does it by itself; this is for readers that own their sockets.
-pub fn follow(view: &mut View, message: &Message) -> bool {
-    match message {
-        Message::Subscribed(m) | Message::Added(m) => {
-            if let (Some(slot), Some(phase_us)) = (m.slot, m.phase_us) {
-                let joined = m.symbols.iter().map(|s| Joined {
-                    id: s.id,
-                    has_aggressor: s.has_aggressor,
-                    has_size: s.has_size,
-                });
-                view.joined(number(&m.channel), slot, m.interval_ms, i64::from(phase_us), joined);
-            }
-        }
-        Message::Unsubscribed(m) => {
-            if let Some(slot) = m.slot {
-                view.left(number(&m.channel), slot, &m.ids);
-            }
-        }
-        Message::RateSet(m) => {
-            if let (Some(from), Some(to), Some(phase_us)) = (m.from_slot, m.slot, m.phase_us) {
-                view.moved(from, to, m.interval_ms, i64::from(phase_us), &m.ids);
-            }
-        }
-        Message::Heartbeat(beat) => return view.heartbeat(beat.t_us, beat.last_frame),
-        _ => {}
-    }
-    false
-}
-
-fn number(channel: &str) -> u8 {
-    if channel == Channel::Trade.word() { TRADE } else { QUOTE }
-}
-
-/// Whether a text message of the `json` form is market data.
-#[must_use]
-pub fn is_data(bytes: &[u8]) -> bool {
-    [&b"{\"op\":\"quotes\""[..], b"{\"op\":\"trades\"", b"{\"op\":\"trade_totals\""]
-        .iter()
-        .any(|head| bytes.starts_with(head))
 }

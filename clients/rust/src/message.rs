@@ -23,6 +23,8 @@ pub enum Message {
     Unpaused(Plain),
     /// Answer to `repair`.
     Repairing(Repairing),
+    /// Answer to `hashes`.
+    Hashes(Hashes),
     /// Answer to `ping`.
     Pong(Pong),
     /// A request was refused.
@@ -236,6 +238,32 @@ pub struct Heartbeat {
     pub last_frame: u32,
     /// Everything due up to here is covered; none while a shard re-syncs.
     pub watermark_us: Option<i64>,
+    /// Hash of all that the client should hold here; none while market data is owed.
+    pub hash: Option<String>,
+}
+
+/// `hashes`: what the client should hold where this stands in the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Hashes {
+    /// Echo.
+    pub id: Option<u64>,
+    /// Nothing can be claimed now.
+    pub owed: bool,
+    /// Of each bucket.
+    pub buckets: Option<Vec<String>>,
+    /// Of each symbol of the buckets asked for.
+    pub symbols: Option<Vec<SymbolHash>>,
+}
+
+/// One symbol in `hashes`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SymbolHash {
+    /// `quote` or `trade`.
+    pub channel: String,
+    /// Instrument.
+    pub id: u32,
+    /// 16 hexadecimal digits.
+    pub hash: String,
 }
 
 /// The state of an order, in `report`, `order.reply` and `orders`. Quantities and prices are decimal text, exact.

@@ -67,6 +67,25 @@ pub enum Request<'a> {
         /// Echoed.
         id: u64,
     },
+    /// Fulls of some symbols.
+    #[serde(rename = "repair")]
+    RepairSome {
+        /// Echoed.
+        id: u64,
+        /// Channel.
+        #[serde(serialize_with = "word")]
+        channel: Channel,
+        /// What of it.
+        symbols: &'a [&'a str],
+    },
+    /// Hashes of all buckets, or of the symbols in some.
+    Hashes {
+        /// Echoed.
+        id: u64,
+        /// At most eight.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        buckets: Option<&'a [u8]>,
+    },
     /// Four times of the path.
     Ping {
         /// Echoed.
@@ -177,6 +196,9 @@ mod tests {
             Request::Pause { id },
             Request::Unpause { id },
             Request::Repair { id },
+            Request::RepairSome { id, channel, symbols },
+            Request::Hashes { id, buckets: None },
+            Request::Hashes { id, buckets: Some(&[3, 63]) },
             Request::Ping { id, t: 5 },
             Request::OrderNew { id, order },
             Request::OrderNew { id, order: NewOrder { ord_type: "market", price: None, ..order } },

@@ -6,6 +6,7 @@ use crate::outbox::Write;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wire::instrument::{Definitions, Instrument};
+use wire::view_hash::ViewHash;
 
 #[derive(Clone, Default)]
 struct Wire(Rc<RefCell<Vec<u8>>>);
@@ -200,4 +201,31 @@ fn orders_need_an_account() {
     assert_eq!(world.ask_one(r#"{"op":"orders","id":1}"#)["code"], "no_account");
     let mut world = World::welcomed();
     assert!(matches!(world.send(r#"{"op":"orders","id":1}"#), Then::Order { id: Some(1), .. }));
+}
+
+#[test]
+fn hashes_lead_from_the_buckets_to_the_symbols() {
+    let mut world = World::welcomed();
+    world.ask(r#"{"op":"subscribe","channel":"quote","symbols":["A.X","B.X"],"interval_ms":50}"#);
+    world.ask(r#"{"op":"subscribe","channel":"trade","symbols":["B.X"],"interval_ms":50}"#);
+    let all = world.ask_one(r#"{"op":"hashes","id":1}"#);
+    assert_eq!((&all["owed"], &all["id"]), (&false.into(), &1.into()));
+    let buckets: Vec<ViewHash> = all["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sum| ViewHash::parse(sum.as_str().unwrap()).unwrap())
+        .collect();
+    let filled: Vec<usize> = (0..64).filter(|bucket| buckets[*bucket] != ViewHash::default()).collect();
+    assert_eq!((buckets.len(), filled), (64, vec![0, 2]));
+    let some = world.ask_one(r#"{"op":"hashes","id":2,"buckets":[2,5]}"#);
+    let symbols = some["symbols"].as_array().unwrap();
+    let sum = symbols.iter().fold(ViewHash::default(), |sum, symbol| {
+        assert_eq!(symbol["id"], 2);
+        sum.and(ViewHash::parse(symbol["hash"].as_str().unwrap()).unwrap())
+    });
+    assert_eq!((symbols.len(), sum), (2, buckets[2]));
+    assert_eq!(world.ask_one(r#"{"op":"hashes"}"#)["code"], "too_often");
+    world.now_us += 250_000;
+    assert_eq!(world.ask_one(r#"{"op":"hashes"}"#)["owed"], false);
 }

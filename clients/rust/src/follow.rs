@@ -1,0 +1,47 @@
+//! What control messages change in a view.
+
+use crate::message::Message;
+use wire::control::Channel;
+use wire::frame::view::{Joined, QUOTE, TRADE, View};
+
+/// Tells a view what a control message changes in its wire sets; true when a heartbeat shows that a frame was lost.
+/// [`Client`] does it by itself; this is for readers that own their sockets.
+pub fn follow(view: &mut View, message: &Message) -> bool {
+    match message {
+        Message::Subscribed(m) | Message::Added(m) => {
+            if let (Some(slot), Some(phase_us)) = (m.slot, m.phase_us) {
+                let joined = m.symbols.iter().map(|s| Joined {
+                    id: s.id,
+                    has_aggressor: s.has_aggressor,
+                    has_size: s.has_size,
+                });
+                view.joined(number(&m.channel), slot, m.interval_ms, i64::from(phase_us), joined);
+            }
+        }
+        Message::Unsubscribed(m) => {
+            if let Some(slot) = m.slot {
+                view.left(number(&m.channel), slot, &m.ids);
+            }
+        }
+        Message::RateSet(m) => {
+            if let (Some(from), Some(to), Some(phase_us)) = (m.from_slot, m.slot, m.phase_us) {
+                view.moved(from, to, m.interval_ms, i64::from(phase_us), &m.ids);
+            }
+        }
+        Message::Heartbeat(beat) => return view.heartbeat(beat.t_us, beat.last_frame),
+        _ => {}
+    }
+    false
+}
+
+fn number(channel: &str) -> u8 {
+    if channel == Channel::Trade.word() { TRADE } else { QUOTE }
+}
+
+/// Whether a text message of the `json` form is market data.
+#[must_use]
+pub fn is_data(bytes: &[u8]) -> bool {
+    [&b"{\"op\":\"quotes\""[..], b"{\"op\":\"trades\"", b"{\"op\":\"trade_totals\""]
+        .iter()
+        .any(|head| bytes.starts_with(head))
+}
