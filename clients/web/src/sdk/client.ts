@@ -6,6 +6,7 @@ import { reconnects } from './protocol.js';
 import type {
   Channel,
   ErrorReply,
+  Hashes,
   Heartbeat,
   NewOrder,
   Notice,
@@ -18,6 +19,7 @@ import type {
   Welcome,
 } from './protocol.js';
 import type { Form, Head } from './records.js';
+import { Repairs } from './repairs.js';
 import { Timing } from './timing.js';
 import { View, type ViewEvents } from './view.js';
 
@@ -48,11 +50,15 @@ export interface ClientOptions extends ViewEvents {
   now?: () => number;
   /** 0 ≤ x < 1, for the jitter. */
   random?: () => number;
+  /** Whether the view is compared with the hash of each heartbeat; true unless given. */
+  verify?: boolean;
   link?(link: Link, detail: string): void;
   welcome?(welcome: Welcome): void;
   orders?(): void;
   notice?(notice: Notice): void;
   heartbeat?(heartbeat: Heartbeat): void;
+  /** These symbols were not as the gateway says, and are asked for in full. */
+  mismatch?(channel: Channel, symbols: string[]): void;
 }
 
 /** A request was refused, or its connection went before the answer. */
@@ -96,7 +102,6 @@ interface Pending {
 }
 
 const ORDER_WAIT_MS = 6_000;
-const REPAIR_EVERY_MS = 1_000;
 const PATTERN_AGAIN_MS = 1_000;
 const BACKOFF_MS = { first: 250, most: 8_000 } as const;
 
@@ -104,6 +109,7 @@ export class Client {
   view: View;
   readonly timing: Timing;
   readonly orders: Orders;
+  readonly repairs: Repairs;
   link: Link = 'connecting';
   /** Local clock, ms: when the link was lost, and when it is tried again. */
   lostAt = 0;
@@ -117,8 +123,6 @@ export class Client {
   private readonly wanted = new Map<string, { channel: Channel; name: string; intervalMs: number }>();
   private nextId = 1;
   private rows: Report[] = [];
-  private repairedAt = -Infinity;
-  private needsRepair = false;
   private retry: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly options: ClientOptions) {
@@ -126,6 +130,8 @@ export class Client {
     this.view = new View(options, this.now, options.form);
     this.timing = new Timing(this.now);
     this.orders = new Orders(() => Date.now());
+    const found = (channel: Channel, symbols: string[]): void => options.mismatch?.(channel, symbols);
+    this.repairs = new Repairs((message) => this.request(message), this.now, options.verify !== false, found);
   }
 
   /** Opens the connection and keeps it until `close`. */
@@ -229,17 +235,7 @@ export class Client {
     }
     const { head, whole } = told;
     if (head !== null) this.timing.frame(head);
-    this.repair(!whole);
-  }
-
-  /** Asks for everything in full, at most once a second; what could not be asked is asked with a later message. */
-  private repair(lost: boolean): void {
-    this.needsRepair ||= lost;
-    const at = this.now();
-    if (!this.needsRepair || at - this.repairedAt < REPAIR_EVERY_MS || this.server === null) return;
-    this.needsRepair = false;
-    this.repairedAt = at;
-    this.request({ op: 'repair' }).catch(() => undefined);
+    this.repairs.taken(!whole);
   }
 
   private text(message: { op: string; id?: number }): void {
@@ -264,6 +260,12 @@ export class Client {
       }
       case 'heartbeat':
         return this.beat(message as Heartbeat);
+      case 'hashes':
+        this.repairs.hashes(message as Hashes, this.view);
+        return this.other(message);
+      case 'repairing':
+        this.repairs.repairing();
+        return this.other(message);
       case 'order.reply':
         return this.replied(message as OrderReply);
       case 'report':
@@ -281,7 +283,7 @@ export class Client {
   private welcomed(welcome: Welcome): void {
     this.server = welcome;
     this.attempts = 0;
-    this.needsRepair = false;
+    this.repairs.reset();
     // A new connection numbers slots and frames afresh; subscriptions are no part of a session.
     this.view = new View(this.options, this.now, this.options.form);
     this.timing.reset(welcome.server_time_us);
@@ -306,7 +308,9 @@ export class Client {
   private beat(message: Heartbeat): void {
     this.lastHeartbeat = { at: this.now(), message };
     this.timing.beat(message.t_us);
-    this.repair(!this.view.lastFrame(message.last_frame));
+    const whole = this.view.lastFrame(message.last_frame);
+    this.repairs.taken(!whole);
+    if (whole) this.repairs.beat(message.hash, this.view);
     this.options.heartbeat?.(message);
   }
 

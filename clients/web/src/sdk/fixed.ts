@@ -127,6 +127,7 @@ function totals(data: DataView, at: number, to: Values): void {
     tc: u32(4),
     lost: u32(8),
     volume: i64(data, at + 16),
+    volumeLow: u32(16),
     buyVolume: i64(data, at + 24),
     // Bits 48 to 95 and 0 to 47 of 128.
     notionalHigh: u32(40) * 2 ** 16 + (u32(36) >>> 16),

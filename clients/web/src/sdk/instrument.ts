@@ -12,6 +12,8 @@ export class QuoteView {
   ask = 0;
   bidSize = 0;
   askSize = 0;
+  /** As told; `Instrument.state` is what may be shown. */
+  state: number = STATE.stale;
   /** Events that the shown value stands for. */
   events = 0;
   readonly account = new Ledger();
@@ -22,10 +24,14 @@ export class QuoteView {
   }
 }
 
-/** Totals and last print. Volumes beyond 2^53 are rounded. */
+const HALF = 2 ** 32;
+
+/** Totals and last print. Volumes beyond 2^53 are shown rounded; what they are compared by is exact. */
 export class TradeView {
   based = false;
-  volume = 0;
+  /** The volume's halves: high · 2^32 + low. */
+  volumeHigh = 0;
+  volumeLow = 0;
   buyVolume = 0;
   lastPrice = 0;
   lastQty = 0;
@@ -34,6 +40,27 @@ export class TradeView {
   /** Merged prints that may yet be told one by one (`fixed`, `json`). */
   listable = 0;
   readonly account = new Ledger();
+
+  get volume(): number {
+    return this.volumeHigh * HALF + this.volumeLow;
+  }
+
+  addVolume(qty: number): void {
+    this.volumeHigh += Math.floor(qty / HALF);
+    this.volumeLow += qty >>> 0;
+    if (this.volumeLow < HALF) return;
+    this.volumeLow -= HALF;
+    this.volumeHigh++;
+  }
+
+  /** Takes a total, as it is rounded and mod 2^32, which together tell it exactly. Returns by how much it moved. */
+  setVolume(rounded: number, low: number): number {
+    const high = Math.round((rounded - low) / HALF);
+    const moved = (high - this.volumeHigh) * HALF + low - this.volumeLow;
+    this.volumeHigh = high;
+    this.volumeLow = low;
+    return moved;
+  }
 
   /** Prints so far in this feed epoch. */
   get tc(): number {

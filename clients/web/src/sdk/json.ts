@@ -80,12 +80,14 @@ function totals(element: Element, to: Values): void {
   const { first, high, low } = element;
   const range: Range | null = first === undefined ? null : { first: digits(first), high: digits(high), low: digits(low) };
   const sum = BigInt(text(notional));
+  const traded = BigInt(text(volume));
   const told = {
     feedEpoch: whole(epoch),
     state: stateOf(state),
     tc: whole(total),
     lost: whole(lost),
-    volume: digits(volume),
+    volume: Number(traded),
+    volumeLow: Number(BigInt.asUintN(32, traded)),
     buyVolume: digits(buy_volume),
     notionalHigh: Number(BigInt.asUintN(48, sum >> 48n)),
     notionalLow: Number(BigInt.asUintN(48, sum)),

@@ -83,6 +83,16 @@ export interface Heartbeat {
   clock_offset_us?: number | null;
 }
 
+/** What is to be held where this stands in the stream: of all buckets, or of each symbol in the named ones. */
+export interface Hashes {
+  op: 'hashes';
+  id?: number;
+  /** Nothing is claimed: market data is on its way. */
+  owed: boolean;
+  buckets?: string[];
+  symbols?: { channel: Channel; id: number; hash: string }[];
+}
+
 export interface ErrorReply {
   op: 'error';
   id?: number;

@@ -1,4 +1,5 @@
-// Reads bytes of a `compact` message. Every number is exact up to 2^53; beyond it, and at the end, it throws.
+// Reads bytes of a `compact` message. Every number is exact up to 2^53; beyond it, and at the end, it throws. Sums of many
+// quantities may pass 2^53 and are read by `wide`.
 
 /** The bytes are no message of this protocol. */
 export class DecodeError extends Error {
@@ -10,6 +11,8 @@ const BEYOND = 'number beyond 2^53';
 /** A cursor over one message. */
 export class Reader {
   at = 0;
+  /** What `wide` read last, mod 2^32. */
+  low = 0;
 
   constructor(
     readonly bytes: Uint8Array,
@@ -66,6 +69,22 @@ export class Reader {
       scale *= 128;
       if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(BEYOND);
     } while (byte >= 128);
+    return value;
+  }
+
+  /** LEB128 up to 2^64: rounded beyond 2^53, and mod 2^32 exactly in `low`. */
+  wide(): number {
+    let [value, low, scale, shift] = [0, 0, 1, 0];
+    for (;;) {
+      const byte = this.u8();
+      value += (byte & 127) * scale;
+      if (shift < 32) low |= (byte & 127) << shift;
+      if (byte < 128) break;
+      scale *= 128;
+      shift += 7;
+      if (shift > 63) throw new DecodeError('number beyond 2^64');
+    }
+    this.low = low >>> 0;
     return value;
   }
 

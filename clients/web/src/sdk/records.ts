@@ -47,7 +47,9 @@ export interface TradeTotals extends Times {
   /** Prints so far, and of these declared lost; mod 2^32 in `fixed`. */
   tc: number;
   lost: number;
+  /** Rounded beyond 2^53, as is `buyVolume`; `volumeLow` is exact, mod 2^32. */
   volume: number;
+  volumeLow: number;
   buyVolume: number;
   /** Notional mod 2^96 = high · 2^48 + low. */
   notionalHigh: number;

@@ -3,6 +3,7 @@
 
 import { decode, type Sink } from './compact.js';
 import { decodeFixed } from './fixed.js';
+import { hashOf, ViewHash } from './hash.js';
 import { Instrument, type QuoteView, type TradeView } from './instrument.js';
 import { decodeJson, type JsonMessage } from './json.js';
 import { addsUp, type Account, type Ledger } from './ledger.js';
@@ -122,6 +123,26 @@ export class View implements Sink, Values {
     return this.follow(this.frame, frame);
   }
 
+  /** The hash of all that is held; null while a symbol has not come. */
+  hash(): string | null {
+    const sum = new ViewHash();
+    let whole = true;
+    this.eachHash((_instrument, _channel, hash) => {
+      if (hash === null) whole = false;
+      else sum.add(hash);
+    });
+    return whole ? sum.text : null;
+  }
+
+  /** Hands out the hash of each held (symbol, channel); null for one that has not come. */
+  eachHash(each: (instrument: Instrument, channel: Channel, hash: ViewHash | null) => void): void {
+    for (const instrument of this.instruments.values()) {
+      CHANNELS.forEach((name, channel) => {
+        if (instrument.channels & (1 << channel)) each(instrument, name, hashOf(instrument, name));
+      });
+    }
+  }
+
   /** Deltas are ignored until a full comes. */
   private distrust(): void {
     for (const { quote, trade } of this.instruments.values()) quote.based = trade.based = false;
@@ -199,7 +220,7 @@ export class View implements Sink, Values {
       view.askSize += askSize;
       instrument.changedAt = this.now();
     }
-    if (state >= 0) this.setState(instrument, state);
+    if (state >= 0) this.setState(instrument, (view.state = state));
     this.events.quote?.(instrument);
   }
 
@@ -218,7 +239,7 @@ export class View implements Sink, Values {
     this.quoteTotals(instrument, feedEpoch, total, lost);
     put(instrument.quote, bid, ask, bidSize, askSize);
     instrument.changedAt = this.now();
-    this.setState(instrument, state);
+    this.setState(instrument, (instrument.quote.state = state));
     this.events.quote?.(instrument);
   }
 
@@ -245,7 +266,7 @@ export class View implements Sink, Values {
     put(quote, bid ?? quote.bid, ask ?? quote.ask, record.bidSize, record.askSize);
     // Without an event it is a state, and the values are as they were.
     if (record.total !== null || record.events > 0) instrument.changedAt = this.now();
-    this.setState(instrument, record.state);
+    this.setState(instrument, (quote.state = record.state));
     this.events.quote?.(instrument);
   }
 
@@ -275,7 +296,7 @@ export class View implements Sink, Values {
   private take(instrument: Instrument, print: Print): void {
     const view = instrument.trade;
     last(view, print);
-    view.volume += print.qty;
+    view.addVolume(print.qty);
     if (print.sell === false) view.buyVolume += print.qty;
     view.account.add(1);
     this.events.print?.(instrument, print);
@@ -304,16 +325,17 @@ export class View implements Sink, Values {
     const { account } = view;
     const goesOn = account.take(totals.feedEpoch, totals.tc, totals.lost, this.modulus, listed.length);
     const merged = goesOn ? Math.max(0, account.covered - account.declared - listed.length) : 0;
-    const volume = totals.volume - view.volume - listed.reduce((shown, print) => shown + print.qty, 0);
+    const moved = view.setVolume(totals.volume, totals.volumeLow);
+    const volume = moved - listed.reduce((shown, print) => shown + print.qty, 0);
     // Nothing was missed, so that the sums must agree.
     if (goesOn && merged === 0 && account.declared === 0 && volume !== 0) account.broken++;
-    const { volume: all, buyVolume, lastPrice, lastQty, lastId } = totals;
+    const { buyVolume, lastPrice, lastQty, lastId } = totals;
     // After a lost frame the range does not hold what was lost on the way.
     const told = view.based ? range : null;
-    Object.assign(view, { based: true, volume: all, buyVolume, lastPrice, lastQty, lastId, listable: merged });
+    Object.assign(view, { based: true, buyVolume, lastPrice, lastQty, lastId, listable: merged });
     if (merged > 0) this.events.merged?.(instrument, { count: merged, volume, range: told });
     const newest = listed.at(-1);
-    if (newest !== undefined) last(view, newest);
+    if (newest !== undefined) view.lastSell = newest.sell;
     if (goesOn) for (const print of listed) this.events.print?.(instrument, print);
     if ((instrument.channels & (1 << QUOTE)) === 0) this.setState(instrument, totals.state);
     this.events.quote?.(instrument);
