@@ -60,6 +60,7 @@ export class PageState {
       left: (instrument) => this.left(instrument),
       orders: () => (this.ordersChanged = true),
       notice: (notice) => this.notice(notice),
+      mismatch: (channel, symbols) => this.note('mismatch', `${channel} asked for in full: ${symbols.join(', ')}`),
       link: (_link, detail) => this.linkMoved(detail),
     });
   }

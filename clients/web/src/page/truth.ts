@@ -47,12 +47,14 @@ export class TruthBar {
     const trouble = [
       gaps > 0 ? `${gaps} frames missed, repaired` : '',
       decodeErrors > 0 ? `${decodeErrors} frames unreadable` : '',
+      client.repairs.repaired > 0 ? `${client.repairs.repaired} symbols differed, repaired` : '',
       broken > 0 ? `${broken} accounts do not add up` : '',
       client.orders.missed > 0 ? `${client.orders.missed} reports missed while away, states read again` : '',
     ].filter((text) => text !== '');
     byId('repair').hidden = trouble.length === 0;
     put(byId('repair').firstElementChild as Element, trouble.join(' · '));
     this.proof();
+    this.verified();
     this.mode();
   }
 
@@ -78,6 +80,17 @@ export class TruthBar {
     const good = age !== null && age < 3_000 && this.state.proven();
     setGlyph(icon, good ? 'ok' : 'g2', good ? 'up' : 'warn');
     put(byId('proof'), age === null ? 'not yet' : `${span(age)} ago`);
+  }
+
+  /** When the view's hash was last what the gateway says; nothing where it says none. */
+  private verified(): void {
+    const { verifiedAt } = this.state.client.repairs;
+    const box = byId('viewbox');
+    box.hidden = verifiedAt === null || !this.state.proven();
+    if (verifiedAt === null) return;
+    const age = performance.now() - verifiedAt;
+    setGlyph(box.firstElementChild as Element, age < 3_000 ? 'ok' : 'g2', age < 3_000 ? 'up' : 'warn');
+    put(box.lastElementChild as Element, `${span(age)} ago`);
   }
 
   private link(): void {
