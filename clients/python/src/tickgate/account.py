@@ -1,4 +1,5 @@
-"""What became of every source event (P1), for the form `fixed`: published = delivered + merged + declared lost.
+"""What became of every source event (P1), for the form `fixed`: published = delivered + merged + declared lost; and what is
+held of each symbol, for the hash that heartbeats tell (P11).
 
 Arrays with one place an instrument id; a batch is taken as a whole, without a loop over its records. The reference is the
 reader in Rust (`wire/src/frame/view.rs`).
@@ -11,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .fixed import Batch, Damaged
+from . import view_hash
+from .fixed import QUOTE as QUOTE_RECORD, Batch, Damaged
 
 CHANNELS = ("quote", "trade")
 QUOTE, TRADE = 0, 1
@@ -25,6 +27,10 @@ ID_MAX = 1 << 24
 TABLE = np.dtype([("symbol", "<u4"), ("published", "<i8"), ("delivered", "<i8"), ("merged", "<i8"), ("lost", "<i8"),
                   ("periods", "<i8"), ("broken", "<i8"), ("identity_ok", "?")])
 """One row a symbol of `Accounts.table`. All numbers are counts of events, but `periods` and `broken`."""
+
+
+RAW = np.dtype(f"V{QUOTE_RECORD.itemsize}")
+"""A quote record as bytes: numpy copies these six times as fast as records of named fields."""
 
 
 class Account(NamedTuple):
@@ -53,7 +59,7 @@ class Ledger:
     """Accounts of one channel, by instrument id."""
 
     COUNTS = ("last", "first", "before", "lost_total", "delivered", "merged", "lost", "periods", "broken", "volume",
-              "listable")
+              "listable", "price", "qty")
 
     def __init__(self) -> None:
         self.held = np.zeros(0, bool)
@@ -63,6 +69,10 @@ class Ledger:
         self.open = np.zeros(0, bool)
         """A period runs: it outlives a lost frame, not a new epoch and not the subscription."""
         self.epoch = np.zeros(0, np.uint8)
+        self.has_size = np.zeros(0, bool)
+        """Its quotes have sizes: then a side of size 0 is absent."""
+        self.shown = np.zeros(0, RAW)
+        """The quote record that came last."""
         for name in self.COUNTS:
             setattr(self, name, np.zeros(0, np.int64))
 
@@ -118,6 +128,11 @@ class Ledger:
         return np.where(good, merged, -1)
 
 
+def raw(records: np.ndarray) -> np.ndarray:
+    """Quote records as bytes; a newer gateway's longer ones without what is beyond."""
+    return (records if records.itemsize == RAW.itemsize else records.astype(QUOTE_RECORD)).view(RAW)
+
+
 def add_at(to: np.ndarray, ids: np.ndarray, add: np.ndarray) -> None:
     """Adds, also where an id stands more than once. Records come in order of their ids, so most often none does."""
     if len(ids) < 2 or (ids[1:] > ids[:-1]).all():
@@ -136,8 +151,8 @@ class Accounts:
         """Times that frames were missing."""
         self._ledgers = (Ledger(), Ledger())
 
-    def joined(self, channel: str, ids: Iterable[int]) -> None:
-        """Symbols were subscribed. `channel` is `quote` or `trade`.
+    def joined(self, channel: str, ids: Iterable[int], without_size: Iterable[int] = ()) -> None:
+        """Symbols were subscribed. `channel` is `quote` or `trade`; `without_size` are those whose quotes have no sizes.
 
         Raises:
             Damaged: when an id is beyond `ID_MAX`.
@@ -148,7 +163,8 @@ class Accounts:
         if not 0 <= index.min() <= index.max() < ID_MAX:
             raise Damaged("instrument id out of range")
         ledger.grow(int(index.max()) + 1)
-        ledger.held[index] = True
+        ledger.held[index] = ledger.has_size[index] = True
+        ledger.has_size[np.fromiter(without_size, np.intp)] = False
 
     def left(self, channel: str, ids: Iterable[int]) -> None:
         """Symbols were unsubscribed: their period ends, their account stays."""
@@ -184,6 +200,17 @@ class Accounts:
         """Whether records of the symbol are counted now: it came in full, and no frame was lost since."""
         based = self._of(channel).based
         return symbol < len(based) and bool(based[symbol])
+
+    def hash(self) -> str | None:
+        """The hash of all that is held; None while a symbol has not come, or is suspect."""
+        quotes, trades = self._ledgers
+        if any((ledger.held & ~ledger.based).any() for ledger in self._ledgers):
+            return None
+        of, traded = np.flatnonzero(quotes.held), np.flatnonzero(trades.held)
+        return view_hash.summed([
+            view_hash.quotes(of, quotes.last[of], quotes.shown[of].view(QUOTE_RECORD), quotes.has_size[of]),
+            view_hash.prints(traded, *(getattr(trades, name)[traded] for name in ("last", "volume", "price", "qty"))),
+        ])
 
     def table(self, channel: str) -> np.ndarray:
         """The account of each symbol that ever came in full: shape (symbols,), dtype `TABLE`, rising ids."""
@@ -223,12 +250,16 @@ class Accounts:
         ids = ledger.ids(records)
         # What is not based, or of another epoch, says nothing until the symbol comes in full.
         known = ledger.based[ids] & (ledger.epoch[ids] == records["epoch"])
-        ledger.counted(ids[known], records["events"][known].astype(np.int64))
+        if not known.all():
+            ids, records = ids[known], records[known]
+        ledger.counted(ids, records["events"].astype(np.int64))
+        ledger.shown[ids] = raw(records)
 
     def _quotes_full(self, batch: Batch) -> None:
         ledger = self._ledgers[QUOTE]
         for ids, part in distinct(ledger.ids(batch.records), batch.records):
             ledger.totals(ids, (part["events"], part["lost"], part["epoch"]), own=True)
+            ledger.shown[ids] = raw(part)
 
     def _prints(self, batch: Batch) -> None:
         ledger, records = self._ledgers[TRADE], batch.records
@@ -245,6 +276,8 @@ class Accounts:
         else:
             ledger.counted(ids, np.ones(len(ids), np.int64))
             add_at(ledger.volume, ids, records["qty"][known])
+            # Of a symbol that stands more than once the last print stays.
+            ledger.price[ids], ledger.qty[ids] = records["price"][known], records["qty"][known]
 
     def _prints_full(self, batch: Batch) -> None:
         ledger = self._ledgers[TRADE]
@@ -254,7 +287,7 @@ class Accounts:
             ledger.listable[ids] = np.maximum(merged, 0)
             # Nothing was missed, so that the sums must agree.
             ledger.broken[ids] += (merged == 0) & (ledger.lost[ids] == lost) & (part["volume"] != ledger.volume[ids])
-            ledger.volume[ids] = part["volume"]
+            ledger.volume[ids], ledger.price[ids], ledger.qty[ids] = part["volume"], part["price"], part["qty"]
 
 
 TAKES = {0: Accounts._quotes, 1: Accounts._quotes_full, 2: Accounts._prints, 7: Accounts._prints_full}

@@ -16,6 +16,8 @@ from .fixed import ABSENT, Batch, Damaged, decode
 
 REPAIR_EVERY_S = 1.0
 """The gateway takes one repair a second."""
+ACT_AGAIN_MAX_S = 60.0
+"""A difference that repairs do not end is acted upon at least this often."""
 QUEUE_MAX = 1_000
 """Batches kept for a slow reader; beyond it reading stops, and the gateway conflates harder."""
 
@@ -53,14 +55,16 @@ class TickgateError(RuntimeError):
 class Client:
     """One session. Iterate it for batches; reports and notices wait in `reports` and `notices`."""
 
-    def __init__(self, socket: websockets.ClientConnection) -> None:
+    def __init__(self, socket: websockets.ClientConnection, verify: bool = True) -> None:
         self._socket = socket
+        self._verify = verify
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUE_MAX)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._next_id = 0
         self._parts: dict[int, list[dict[str, Any]]] = {}
         self._needs_repair = False
         self._repaired_at = float("-inf")
+        self._repair_id: int | None = None
         self._reader = asyncio.create_task(self._read())
         self.instruments: dict[int, Instrument] = {}
         """By id, as `subscribed` and `added` told them."""
@@ -71,6 +75,12 @@ class Client:
         """What became of every event that was published for this session."""
         self.damaged = 0
         """Messages that could not be read."""
+        self.verified = 0
+        """Heartbeats whose hash was that of what is held."""
+        self.mismatches = 0
+        """Heartbeats whose hash was another: everything is asked for in full, and `notices` tell `view_mismatch`."""
+        self._failures = 0
+        self._act_at = float("-inf")
 
     @property
     def frames_lost(self) -> int:
@@ -157,7 +167,26 @@ class Client:
         now = asyncio.get_running_loop().time()
         if self._needs_repair and now - self._repaired_at >= REPAIR_EVERY_S:
             self._needs_repair, self._repaired_at = False, now
-            await self._socket.send(json.dumps({"op": "repair"}))
+            self._next_id += 1
+            self._repair_id = self._next_id
+            await self._socket.send(json.dumps({"op": "repair", "id": self._repair_id}))
+
+    def _compare(self, told: str | None) -> None:
+        """Compares what is held with a heartbeat's hash; not while something is missing or a repair is under way."""
+        if told is None or self._needs_repair or self._repair_id is not None or not self._verify:
+            return
+        if self.accounts.hash() == told:
+            self.verified += 1
+            self._failures = 0
+            return
+        self.mismatches += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._act_at:
+            # A difference that stays is acted upon less and less often.
+            self._act_at = now + min(ACT_AGAIN_MAX_S, 2.0**self._failures)
+            self._failures += 1
+            self._needs_repair = True
+            self.notices.append({"op": "notice", "code": "view_mismatch", "hash": told})
 
     async def _control(self, answer: dict[str, Any]) -> None:
         op = answer.get("op")
@@ -165,11 +194,13 @@ class Client:
             for told in answer["symbols"]:
                 instrument = Instrument(**{name: told[name] for name in Instrument.__dataclass_fields__})
                 self.instruments[instrument.id] = instrument
-            self.accounts.joined(answer["channel"], [told["id"] for told in answer["symbols"]])
+            without_size = [told["id"] for told in answer["symbols"] if not told["has_size"]]
+            self.accounts.joined(answer["channel"], [told["id"] for told in answer["symbols"]], without_size)
         elif op == "unsubscribed":
             self.accounts.left(answer["channel"], answer["ids"])
         if op == "heartbeat":
             self._needs_repair |= not self.accounts.heartbeat(answer["last_frame"])
+            self._compare(answer.get("hash"))
             await self._repair()
         elif op == "report":
             await self.reports.put(answer)
@@ -181,6 +212,9 @@ class Client:
     def _answered(self, answer: dict[str, Any]) -> None:
         """Settles a request with its answer; parts become one, so that no refusal of an earlier part is left out."""
         request = answer.get("id", -1)
+        if request == self._repair_id:
+            # What was refused is asked for again: a lost frame may have no other sign.
+            self._repair_id, self._needs_repair = None, self._needs_repair or answer["op"] == "error"
         parts = self._parts.setdefault(request, [])
         parts.append(answer)
         if answer.get("more"):
@@ -193,10 +227,11 @@ class Client:
             future.set_result(answer)
 
 
-async def connect(url: str, account: str | None = None, session: str = "python") -> Client:
-    """Opens a session. With an account (development mode) it may trade."""
+async def connect(url: str, account: str | None = None, session: str = "python", verify: bool = True) -> Client:
+    """Opens a session. With an account (development mode) it may trade. `verify`: whether what is held is compared with the
+    hash of each heartbeat."""
     socket = await websockets.connect(url, subprotocols=["tickgate.v1.fixed"], compression=None, max_size=1 << 20)
-    client = Client(socket)
+    client = Client(socket, verify)
     fields = {"session": session} | ({"account": account} if account else {})
     client.welcome = await client.request("hello", **fields)
     return client
