@@ -77,9 +77,9 @@ impl Directory {
 impl Directory {
     /// Appends what a client needs to know of an instrument, as a JSON object.
     pub fn describe(&self, id: InstrumentId, out: &mut Vec<u8>) {
-        if let Some(instrument) = self.instrument(id) {
+        if let (Some(instrument), Some(shard)) = (self.instrument(id), self.shard(id)) {
             // Writing plain fields into memory cannot fail.
-            let _written = serde_json::to_writer(out, &Symbol::new(id.0, instrument));
+            let _written = serde_json::to_writer(out, &Symbol::new(id.0, shard, instrument));
         }
     }
 }

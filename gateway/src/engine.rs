@@ -3,6 +3,7 @@
 //! The shell calls in with payloads, requests and the time; it reads back what it must do from [`Engine::take_events`]
 //! and [`Ingest::wants`]. One thread owns a `Engine`; more workers would each own one.
 
+mod freshness;
 mod requests;
 mod wildcards;
 
@@ -22,6 +23,7 @@ use wire::batch::BatchError;
 use wire::close::CloseReason;
 use wire::frame::Form;
 use wire::instrument::{Definitions, InstrumentId};
+use wire::shard::StaleReason;
 use wire::view_hash::ViewHash;
 
 /// Heartbeats are spread over this many parts of a second.
@@ -91,6 +93,7 @@ pub struct Engine<S> {
     wildcards: Vec<wildcards::Wildcard>,
     touched: Bits,
     watermarks: Vec<Option<i64>>,
+    told: Vec<Option<StaleReason>>,
     scratch: Scratch,
     counters: Counters,
     events: Vec<SessionEvent>,
@@ -131,6 +134,7 @@ impl<S: Socket> Engine<S> {
             wildcards: Vec::new(),
             touched: Bits::default(),
             watermarks: vec![None; usize::from(config.shards)],
+            told: vec![None; usize::from(config.shards)],
             scratch: Scratch::default(),
             counters: Counters::default(),
             events: Vec::new(),
@@ -194,6 +198,7 @@ impl<S: Socket> Engine<S> {
         if now_us - self.judged_us >= JUDGE_US {
             self.judged_us = now_us;
             self.ingest.judge(now_us, &mut self.table, &mut self.touched);
+            self.tell_freshness(now_us);
         }
         self.lanes.touch(&self.touched);
         self.touched.clear();
@@ -378,15 +383,8 @@ impl<S: Socket> Engine<S> {
     /// Shards that somebody holds symbols of, as bits. Cost: all sessions.
     #[must_use]
     pub fn shards_wanted(&self) -> u64 {
-        let told = self.outboxes.iter().flatten().map(|outbox| outbox.shards);
-        told.fold(0, |all, shards| all | shards) | self.shards_waiting()
-    }
-
-    /// Shards of symbols that are still to be told.
-    fn shards_waiting(&self) -> u64 {
-        let joins = self.outboxes.iter().flatten().flat_map(Outbox::joins);
-        let shards = joins.flat_map(|join| &join.ids).filter_map(|id| self.directory.shard(*id));
-        shards.fold(0, |all, shard| all | 1 << shard)
+        let sessions = 0..u32::try_from(self.outboxes.len()).unwrap_or(u32::MAX);
+        sessions.fold(0, |all, session| all | self.shards_of(session))
     }
 
     /// What was sent.

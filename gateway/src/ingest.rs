@@ -1,13 +1,13 @@
 //! Bus payloads into the table: sequence, epoch and gap rules of each shard, and the meaning of its indices. Pure.
 //!
-//! `core` calls it; it never asks the bus itself, but says what is needed ([`Ingest::wants`]).
+//! `engine` calls it; it never asks the bus itself, but says what is needed ([`Ingest::wants`]).
 
 use crate::bits::Bits;
 use crate::last_value::{Bounds, Received, Table};
 use bytes::Bytes;
 use wire::batch::{BatchError, Snapshot, SnapshotRow};
 use wire::instrument::InstrumentId;
-use wire::shard::{ShardCounters, ShardReader, ShardSink};
+use wire::shard::{ShardCounters, ShardReader, ShardSink, StaleReason};
 use wire::tick::Event;
 
 /// What a shard needs from its publisher.
@@ -164,13 +164,13 @@ impl Ingest {
 
     /// The bus may have lost something: every shard asks anew.
     pub fn suspect(&mut self) {
-        self.shards.iter_mut().for_each(|shard| shard.reader.suspect());
+        self.shards.iter_mut().for_each(|shard| shard.reader.suspect(StaleReason::BusLost));
     }
 
-    /// A shard was not followed until now: it asks anew.
+    /// A shard is not followed, or was not until now: it asks anew.
     pub fn suspect_shard(&mut self, shard: u16) {
         if let Some(shard) = self.shards.get_mut(usize::from(shard)) {
-            shard.reader.suspect();
+            shard.reader.suspect(StaleReason::Starting);
         }
     }
 
@@ -202,8 +202,13 @@ impl Ingest {
     }
 
     fn is_stale(&self, shard: u16, now_us: i64) -> bool {
-        let reader = &self.shards[usize::from(shard)].reader;
-        reader.wants_snapshot() || reader.age_us(now_us) > self.bounds.stale_after_us
+        self.stale(shard, now_us).is_some()
+    }
+
+    /// Why a shard's symbols are stale, if they are.
+    #[must_use]
+    pub fn stale(&self, shard: u16, now_us: i64) -> Option<StaleReason> {
+        self.shards.get(usize::from(shard))?.reader.stale(now_us, self.bounds.stale_after_us)
     }
 
     /// Everything due up to here has arrived in a shard, µs, publisher's clock; `None` while it re-syncs.

@@ -128,6 +128,7 @@ fn ask(shell: &Rc<Shell>, shards: &mut Shards, asked: &Asked) {
         let bus = Rc::clone(&shell.bus);
         match shards.due(shard, want, now_us) {
             Due::Nothing => {}
+            Due::Left => shell.engine.borrow_mut().ingest.suspect_shard(shard),
             Due::Follow => {
                 let following = bus.ticks(shard);
                 asked.push(Box::pin(async move { Answer::Following(shard, following.await) }));

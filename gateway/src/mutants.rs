@@ -46,6 +46,7 @@ pub const NAMES: &[&str] = &[
     "prints_join_an_old_quote",
     "hash_claims_what_is_owed",
     "heartbeat_before_its_data",
+    "fresh_is_not_told",
 ];
 
 #[cfg(feature = "mutants")]

@@ -6,6 +6,7 @@ use crate::shell::Shell;
 use serde::Serialize;
 use wire::block::Durability;
 use wire::control::reply::Symbol;
+use wire::instrument::InstrumentId;
 
 #[derive(Serialize)]
 struct Ready {
@@ -100,6 +101,9 @@ pub fn instruments(shell: &Shell) -> String {
         instruments: Vec<Symbol<'a>>,
     }
     let engine = shell.engine.borrow();
-    let instruments = engine.directory.iter().map(|(id, instrument)| Symbol::new(id.0, instrument)).collect();
+    let directory = &engine.directory;
+    let symbol =
+        |id: InstrumentId, instrument| Symbol::new(id.0, directory.shard(id).unwrap_or(0), instrument);
+    let instruments = directory.iter().map(|(id, instrument)| symbol(id, instrument)).collect();
     serde_json::to_string(&List { instruments }).unwrap_or_default()
 }

@@ -167,7 +167,12 @@ impl Shell {
     /// what it means for each symbol its records say.
     pub fn tell_restart(&self, shard: u16, feed_epoch: u64) {
         let now_us = self.clock.now_us();
-        let notice = Notice { code: "feed_restarted", shard: Some(shard), feed_epoch: Some(feed_epoch) };
+        let notice = Notice {
+            code: "feed_restarted",
+            shard: Some(shard),
+            feed_epoch: Some(feed_epoch),
+            ..Notice::default()
+        };
         let notice = text("notice", &notice);
         let mut engine = self.engine.borrow_mut();
         for live in self.sessions.borrow().iter().flatten() {

@@ -11,7 +11,7 @@ use wire::SHARDS_MAX;
 use wire::batch::SnapshotRow;
 use wire::instrument::Definitions;
 use wire::order::{Side, Symbol};
-use wire::shard::{ShardReader, ShardSink};
+use wire::shard::{ShardReader, ShardSink, StaleReason};
 use wire::tick::{Change, Event, Quote, Status};
 
 /// One side of a quote.
@@ -234,7 +234,7 @@ impl Market {
         let mut sink = Sink { table, rows: &shard.rows, feed_epoch, missed: &mut shard.missed };
         let _counted = shard.reader.snapshot(payload, now_us, &mut sink);
         if shard.missed {
-            shard.reader.suspect();
+            shard.reader.suspect(StaleReason::Starting);
         }
     }
 
@@ -251,7 +251,7 @@ impl Market {
         (entry.feed_epoch, entry.revision) = (definitions.feed_epoch, definitions.revision);
         entry.rows = rows;
         if std::mem::take(&mut entry.missed) {
-            entry.reader.suspect();
+            entry.reader.suspect(StaleReason::Starting);
         }
     }
 
@@ -266,7 +266,7 @@ impl Market {
 
     /// The bus may have lost something: ask anew for every shard.
     pub fn suspect(&mut self) {
-        self.shards.iter_mut().for_each(|shard| shard.reader.suspect());
+        self.shards.iter_mut().for_each(|shard| shard.reader.suspect(StaleReason::BusLost));
     }
 
     /// Shards that are complete and current.

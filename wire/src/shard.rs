@@ -32,6 +32,41 @@ pub trait ShardSink {
     );
 }
 
+/// Why a shard is not proven current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleReason {
+    /// Nothing has come yet.
+    Starting,
+    /// Events never came.
+    SequenceGap,
+    /// The bus was lost, or dropped something.
+    BusLost,
+    /// Another publisher, or one that lost its memory.
+    PublisherChanged,
+    /// A payload could not be read.
+    BadPayload,
+    /// Neither a batch nor a beat.
+    FeedSilent,
+    /// The publisher itself is behind its sources.
+    FeedBehind,
+}
+
+impl StaleReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::SequenceGap => "sequence_gap",
+            Self::BusLost => "bus_lost",
+            Self::PublisherChanged => "publisher_changed",
+            Self::BadPayload => "bad_payload",
+            Self::FeedSilent => "feed_silent",
+            Self::FeedBehind => "feed_behind",
+        }
+    }
+}
+
 /// Counters of what went wrong; each only grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ShardCounters {
@@ -59,7 +94,7 @@ pub struct ShardReader {
     shard: u16,
     epoch: u64,
     next: u64,
-    syncing: bool,
+    syncing: Option<StaleReason>,
     revision: u32,
     buffer: VecDeque<Bytes>,
     watermark_ns: Option<i64>,
@@ -77,7 +112,7 @@ impl ShardReader {
             shard,
             epoch: 0,
             next: 0,
-            syncing: true,
+            syncing: Some(StaleReason::Starting),
             revision: 0,
             buffer: VecDeque::new(),
             watermark_ns: None,
@@ -91,7 +126,15 @@ impl ShardReader {
     /// Whether a snapshot is needed; until it comes the shard is stale.
     #[must_use]
     pub fn wants_snapshot(&self) -> bool {
-        self.syncing
+        self.syncing.is_some()
+    }
+
+    /// Why the shard is not proven current; a proof holds for `bound_us`.
+    #[must_use]
+    pub fn stale(&self, now_us: i64, bound_us: i64) -> Option<StaleReason> {
+        let silent = (now_us - self.heard_us > bound_us).then_some(StaleReason::FeedSilent);
+        let behind = (self.age_us(now_us) > bound_us).then_some(StaleReason::FeedBehind);
+        self.syncing.or(silent).or(behind)
     }
 
     /// Epoch in force, 0 before the first snapshot.
@@ -109,7 +152,7 @@ impl ShardReader {
     /// Everything due up to here has arrived, ns, publisher's clock; `None` while syncing.
     #[must_use]
     pub fn watermark_ns(&self) -> Option<i64> {
-        if self.syncing { None } else { self.watermark_ns }
+        if self.wants_snapshot() { None } else { self.watermark_ns }
     }
 
     /// Age of the last proof that nothing is missing, in µs: time since the last in-order batch or beat, plus the
@@ -125,10 +168,10 @@ impl ShardReader {
         self.counters
     }
 
-    /// The bus may have lost something (reconnect, slow consumer): ask anew.
-    pub fn suspect(&mut self) {
-        if !self.syncing {
-            self.resync();
+    /// Something may be missing (reconnect, slow consumer, a shard that was not followed): ask anew.
+    pub fn suspect(&mut self, why: StaleReason) {
+        if self.syncing.is_none() {
+            self.resync(why);
         }
     }
 
@@ -144,7 +187,7 @@ impl ShardReader {
     ) -> Result<(), BatchError> {
         let batch = Batch::parse(payload, self.shard).inspect_err(|_| {
             self.counters.payloads_bad += 1;
-            self.suspect();
+            self.suspect(StaleReason::BadPayload);
         })?;
         let epoch = batch.header.feed_epoch.get();
         if epoch < self.epoch {
@@ -155,7 +198,7 @@ impl ShardReader {
         if epoch > self.epoch {
             self.forget(epoch);
         }
-        if self.syncing {
+        if self.wants_snapshot() {
             self.keep(payload);
             return Ok(());
         }
@@ -163,7 +206,7 @@ impl ShardReader {
             // A damaged head may claim any distance; the count stays at its end rather than going round.
             let lost = batch.header.first.get() - self.next;
             self.counters.events_lost = self.counters.events_lost.saturating_add(lost);
-            self.resync();
+            self.resync(StaleReason::SequenceGap);
             self.keep(payload);
             return Ok(());
         }
@@ -183,7 +226,7 @@ impl ShardReader {
     ) -> Result<bool, BatchError> {
         let snapshot =
             Snapshot::parse(payload, self.shard).inspect_err(|_| self.counters.payloads_bad += 1)?;
-        if !self.syncing {
+        if !self.wants_snapshot() {
             return Ok(true);
         }
         let epoch = snapshot.header.feed_epoch.get();
@@ -194,18 +237,18 @@ impl ShardReader {
         self.epoch = epoch;
         self.next = snapshot.next();
         self.revision = self.revision.max(snapshot.header.revision.get());
-        self.syncing = false;
+        self.syncing = None;
         self.heard(snapshot.header, now_us);
         sink.snapshot(&mut snapshot.records(), epoch, snapshot.header.revision.get(), new_epoch);
         for payload in std::mem::take(&mut self.buffer) {
-            if self.syncing {
+            if self.wants_snapshot() {
                 self.keep(&payload);
             } else {
                 // Checked when it was kept; an older epoch among them is dropped by the same rule as ever.
                 let _checked = self.batch(&payload, now_us, sink);
             }
         }
-        Ok(!self.syncing)
+        Ok(!self.wants_snapshot())
     }
 
     fn apply(&mut self, batch: &Batch<'_>, now_us: i64, sink: &mut impl ShardSink) {
@@ -238,8 +281,8 @@ impl ShardReader {
         self.heard_us = now_us;
     }
 
-    fn resync(&mut self) {
-        self.syncing = true;
+    fn resync(&mut self, why: StaleReason) {
+        self.syncing = Some(why);
         self.counters.resyncs += 1;
     }
 
@@ -267,7 +310,11 @@ impl ShardReader {
         self.revision = 0;
         self.buffer.clear();
         self.watermark_ns = None;
-        self.resync();
+        self.resync(if self.syncing == Some(StaleReason::Starting) {
+            StaleReason::Starting
+        } else {
+            StaleReason::PublisherChanged
+        });
     }
 }
 
@@ -330,8 +377,9 @@ mod tests {
         let (mut reader, mut seen) = (ShardReader::new(0, 0), Seen::default());
         assert!(reader.snapshot(&snapshot(5, 5), 0, &mut seen).unwrap());
         reader.batch(&batch(5, 5..7), 0, &mut seen).unwrap();
+        assert_eq!(reader.stale(0, 400), None);
         reader.batch(&batch(5, 9..10), 0, &mut seen).unwrap();
-        assert!(reader.wants_snapshot());
+        assert_eq!(reader.stale(0, 400), Some(StaleReason::SequenceGap));
         assert_eq!(reader.counters().events_lost, 2);
         assert!(!reader.snapshot(&snapshot(5, 6), 0, &mut seen).unwrap());
         assert!(reader.snapshot(&snapshot(5, 9), 0, &mut seen).unwrap());
@@ -375,6 +423,7 @@ mod tests {
         let (mut reader, mut seen) = (ShardReader::new(0, 0), Seen::default());
         reader.snapshot(&snapshot(5, 5), 0, &mut seen).unwrap();
         reader.batch(&batch(6, 1..2), 0, &mut seen).unwrap();
+        assert_eq!(reader.stale(0, 400), Some(StaleReason::PublisherChanged));
         assert!(reader.wants_snapshot() && !reader.snapshot(&snapshot(5, 9), 0, &mut seen).unwrap());
         assert!(reader.snapshot(&snapshot(6, 1), 0, &mut seen).unwrap());
         assert_eq!(seen.snapshots.last(), Some(&(6, true)));
@@ -390,7 +439,20 @@ mod tests {
         let (mut reader, mut seen) = (ShardReader::new(0, 0), Seen::default());
         reader.snapshot(&snapshot(5, 5), 0, &mut seen).unwrap();
         assert!(reader.batch(&Bytes::from_static(b"x"), 0, &mut seen).is_err());
-        assert!(reader.wants_snapshot());
+        assert_eq!(reader.stale(0, 400), Some(StaleReason::BadPayload));
         assert_eq!(reader.counters().payloads_bad, 1);
+    }
+
+    #[test]
+    fn a_silent_publisher_and_one_that_is_behind_are_told_apart() {
+        let (mut reader, mut seen) = (ShardReader::new(0, 0), Seen::default());
+        assert_eq!(reader.stale(0, 400), Some(StaleReason::Starting));
+        reader.snapshot(&snapshot(5, 5), 0, &mut seen).unwrap();
+        assert_eq!((reader.stale(400, 400), reader.stale(401, 400)), (None, Some(StaleReason::FeedSilent)));
+        let late = Header { complete_through: 0.into(), ts_publish: 900_000.into(), ..header(5, 5) };
+        reader.batch(&BatchWriter::default().finish(late).into(), 500, &mut seen).unwrap();
+        assert_eq!(reader.stale(500, 400), Some(StaleReason::FeedBehind));
+        reader.suspect(StaleReason::BusLost);
+        assert_eq!(reader.stale(500, 400), Some(StaleReason::BusLost));
     }
 }

@@ -173,3 +173,38 @@ async fn every_request_about_market_data_is_answered_and_takes_effect() {
     assert!(client.identity_ok(), "{:?}", client.view().account(QUOTE));
     assert_eq!((client.counts().gaps, client.counts().damaged), (0, 0));
 }
+
+/// Waits for a notice about freshness; its reason, empty for `fresh`.
+async fn notice(client: &mut Client, code: &str, shard: Option<u16>) -> (u16, String) {
+    read_until(client, code, Duration::from_secs(15), |_, event| {
+        let Some(Message::Notice(notice)) = message(event) else { return None };
+        let about = notice.shard.filter(|about| shard.is_none_or(|shard| shard == *about))?;
+        (notice.code == code).then(|| (about, notice.reason.clone().unwrap_or_default()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_told_why_a_shard_is_stale_and_when_it_is_fresh_again() {
+    if !nats() {
+        return;
+    }
+    let (_alone, mut stack) = start(Options::simulator(SYMBOLS, 2_000)).await;
+    let (mut client, symbols) = subscribed(&stack, &ask(Form::Compact, 50, "*")).await;
+    all_in(&mut client, &symbols, &FRESH, "fresh at first", 10).await;
+    stack.feed.as_mut().unwrap().signal(Signal::Stop);
+    let (shard, reason) = notice(&mut client, "stale", None).await;
+    assert_eq!(reason, "feed_silent");
+    assert!(symbols.iter().any(|symbol| symbol.shard == shard), "a shard that is held");
+    let mut late = Box::pin(Client::connect(&stack.address, Form::Json)).await.unwrap();
+    late.hello(None, None).await.unwrap();
+    late.subscribe(Channel::Quote, &[&symbols[0].symbol], 100).await.unwrap();
+    assert_eq!(notice(&mut late, "stale", Some(symbols[0].shard)).await.1, "feed_silent");
+    stack.feed.as_mut().unwrap().signal(Signal::Continue);
+    notice(&mut client, "fresh", Some(shard)).await;
+    notice(&mut late, "fresh", Some(symbols[0].shard)).await;
+    stack.nats.kill().await;
+    assert_eq!(notice(&mut client, "stale", None).await.1, "bus_lost");
+    stack.nats.restart().await.unwrap();
+    all_in(&mut client, &symbols, &FRESH, "fresh with the broker back", 15).await;
+}

@@ -96,6 +96,8 @@ pub struct SymbolInfo {
     pub has_aggressor: bool,
     /// Whether its quotes have sizes: then a side of size 0 is absent.
     pub has_size: bool,
+    /// Shard of the feed: notices about a shard are about its symbols.
+    pub shard: u16,
 }
 
 /// One refused symbol or pattern.
@@ -227,6 +229,10 @@ pub struct Notice {
     pub shard: Option<u16>,
     /// The new epoch, in `feed_restarted`.
     pub feed_epoch: Option<u64>,
+    /// Why it is stale, in `stale`.
+    pub reason: Option<String>,
+    /// Age of the last proof, in `stale`.
+    pub age_ms: Option<i64>,
 }
 
 /// `heartbeat`.

@@ -42,10 +42,12 @@ impl<S: Socket> Engine<S> {
         let slot = self.outbox(session).and_then(|outbox| outbox.slots.get(usize::from(join.slot)));
         let Some(lane) = slot.map(|slot| slot.lane) else { return };
         self.want(lane, join.channel, join.ids.iter().copied(), now_us);
+        let before = self.shards_of(session);
         self.queue(session, now_us, |outbox| {
             outbox.join(join);
             true
         });
+        self.tell_stale(session, before, now_us);
     }
 
     /// One more session wants these symbols of a lane. Where the lane has shown a symbol's quote and begins to show its

@@ -27,6 +27,8 @@ const LINGER_US: i64 = 30_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
+    /// It is followed no more: what is known of it grows old.
+    Left,
     Follow,
     Definitions,
     Snapshot,
@@ -138,7 +140,9 @@ impl Shards {
     /// What to ask for now; asking again waits for the answer.
     pub(super) fn due(&mut self, shard: u16, want: Want, now_us: i64) -> Due {
         let Some(entry) = self.shards.get_mut(usize::from(shard)) else { return Due::Nothing };
-        entry.linger(now_us);
+        if entry.lingered(now_us) {
+            return Due::Left;
+        }
         if entry.asking || now_us < entry.next_us {
             return Due::Nothing;
         }
@@ -158,14 +162,17 @@ impl Shards {
 }
 
 impl Shard {
-    fn linger(&mut self, now_us: i64) {
+    /// Lets a shard go that nobody has wanted for long enough.
+    fn lingered(&mut self, now_us: i64) -> bool {
         if self.wanted || self.stream.is_none() {
-            return;
+            return false;
         }
         let since = *self.unwanted_us.get_or_insert(now_us);
-        if now_us - since >= LINGER_US {
+        let over = now_us - since >= LINGER_US;
+        if over {
             (self.stream, self.unwanted_us) = (None, None);
         }
+        over
     }
 }
 
@@ -228,7 +235,8 @@ mod tests {
         shards.want(0);
         assert_eq!(shards.due(0, Want::Nothing, 40_000_000), Due::Nothing);
         assert!(shards.shards[0].stream.is_some());
-        assert_eq!(shards.due(0, Want::Nothing, 71_000_000), Due::Definitions);
+        assert_eq!(shards.due(0, Want::Nothing, 71_000_000), Due::Left);
         assert!(shards.shards[0].stream.is_none());
+        assert_eq!(shards.due(0, Want::Nothing, 71_000_000), Due::Definitions);
     }
 }

@@ -4,7 +4,7 @@ use super::feed::History;
 use super::lists::Lists;
 use gateway::outbox::{GROUP_BYTES_MAX, Socket, Write};
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wire::frame::view::{Joined, QUOTE, TRADE, Update, View};
@@ -63,6 +63,10 @@ pub(crate) struct Client {
     intact: bool,
     /// The next quotes of a `fixed` client are damaged on their way, in a way that only the view's hash can tell.
     pub(crate) damage_next: bool,
+    /// Shard of each symbol that was ever held.
+    shards: HashMap<u32, u64>,
+    /// Shards that are stale, as told.
+    stale: BTreeSet<u64>,
     /// The symbol whose quote stands wrong since.
     damaged: Option<u32>,
     /// Bytes of market data so far.
@@ -89,6 +93,8 @@ impl Client {
             lost: false,
             intact: true,
             damage_next: false,
+            shards: HashMap::new(),
+            stale: BTreeSet::new(),
             damaged: None,
             data_bytes: 0,
             reports: VecDeque::new(),
@@ -145,6 +151,10 @@ impl Client {
         match message["op"].as_str().unwrap() {
             "subscribed" => {
                 let symbols = message["symbols"].as_array().unwrap().iter();
+                let shard = |symbol: &serde_json::Value| symbol["shard"].as_u64().unwrap();
+                self.shards.extend(
+                    symbols.clone().map(|symbol| (narrow(symbol["id"].as_i64().unwrap()), shard(symbol))),
+                );
                 let joined = symbols.map(|symbol| Joined {
                     id: narrow(symbol["id"].as_i64().unwrap()),
                     has_aggressor: symbol["has_aggressor"].as_bool().unwrap(),
@@ -156,6 +166,25 @@ impl Client {
             "unsubscribed" => {
                 self.view.left(channel(), u8::try_from(number("slot")).unwrap(), &ids());
                 self.damaged = self.damaged.filter(|id| channel() == TRADE || !ids().contains(id));
+                let held: BTreeSet<u64> = [QUOTE, TRADE]
+                    .iter()
+                    .flat_map(|of| self.view.ids(*of))
+                    .map(|id| self.shards[&id])
+                    .collect();
+                self.stale.retain(|shard| held.contains(shard));
+            }
+            "notice" => {
+                let shard = message["shard"].as_u64().unwrap();
+                let told = match message["code"].as_str().unwrap() {
+                    "stale" => {
+                        assert!(message["reason"].is_string() && number("age_ms") >= 0);
+                        self.stale.insert(shard);
+                        true
+                    }
+                    "fresh" => self.stale.remove(&shard),
+                    other => panic!("{other}"),
+                };
+                assert!(told, "shard {shard} was never called stale");
             }
             "rate_set" => {
                 let (from, to) = (number("from_slot"), number("slot"));
@@ -192,6 +221,11 @@ impl Client {
 
     pub(crate) fn unpause(&mut self) {
         self.paused = None;
+    }
+
+    /// No shard is called stale for ever.
+    pub(crate) fn check_notices(&self) {
+        assert!(self.stale.is_empty(), "still stale: {:?}", self.stale);
     }
 
     pub(crate) fn check_reports(&self) {

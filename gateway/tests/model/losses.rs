@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use gateway::last_value::Image;
 use wire::batch::{Snapshot, SnapshotRow};
-use wire::shard::{ShardReader, ShardSink};
+use wire::shard::{ShardReader, ShardSink, StaleReason};
 use wire::tick::{Change, Event};
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Losses {
     }
 
     pub(crate) fn suspect(&mut self) {
-        self.reader.suspect();
+        self.reader.suspect(StaleReason::BusLost);
     }
 
     pub(crate) fn batch(&mut self, payload: &Bytes, now_us: i64) {

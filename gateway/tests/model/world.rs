@@ -501,6 +501,7 @@ impl World {
         assert!(self.symbols.len() == usize::from(SHARDS) * self.size);
         self.clients.iter().for_each(Client::check_accounts);
         self.clients.iter().for_each(Client::check_reports);
+        self.clients.iter().for_each(Client::check_notices);
     }
 
     fn act_on_repairs(&mut self) {

@@ -94,12 +94,14 @@ pub struct Symbol<'a> {
     pub has_aggressor: bool,
     /// Whether quotes tell sizes.
     pub has_size: bool,
+    /// Shard of the feed: notices about a shard are about its symbols.
+    pub shard: u16,
 }
 
 impl<'a> Symbol<'a> {
     /// From its definition.
     #[must_use]
-    pub fn new(id: u32, instrument: &'a Instrument) -> Self {
+    pub fn new(id: u32, shard: u16, instrument: &'a Instrument) -> Self {
         Self {
             symbol: &instrument.symbol,
             id,
@@ -109,6 +111,7 @@ impl<'a> Symbol<'a> {
             lot_size: num::text(instrument.lot_size, instrument.qty_exponent),
             has_aggressor: instrument.has_aggressor,
             has_size: instrument.has_size,
+            shard,
         }
     }
 }
@@ -279,9 +282,9 @@ impl<'a> Error<'a> {
 }
 
 /// `notice`: something worth knowing that asks for nothing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Notice<'a> {
-    /// `feed_restarted`.
+    /// `feed_restarted`, `stale`, `fresh`.
     pub code: &'a str,
     /// Shard, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -289,4 +292,10 @@ pub struct Notice<'a> {
     /// The new epoch, in `feed_restarted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feed_epoch: Option<u64>,
+    /// Why it is stale, in `stale`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+    /// Age of the last proof that nothing is missing, in `stale`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<i64>,
 }

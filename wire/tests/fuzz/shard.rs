@@ -5,7 +5,7 @@ use crate::bus::{SHARD, batch, header};
 use crate::mutate::{Case, fuzz};
 use bytes::Bytes;
 use tickgate_wire::batch::{Batch, Snapshot, SnapshotRow, snapshot_message};
-use tickgate_wire::shard::{BUFFER_BATCHES_MAX, ShardCounters, ShardReader, ShardSink};
+use tickgate_wire::shard::{BUFFER_BATCHES_MAX, ShardCounters, ShardReader, ShardSink, StaleReason};
 use tickgate_wire::tick::{Change, Event, Quote};
 use zerocopy::FromZeros;
 
@@ -133,7 +133,7 @@ fn shard_reader_of_any_bytes() {
                 let _refused = reader.snapshot(&bytes, now_us, &mut seen);
                 model.snapshot(&bytes)
             } else if case.random.chance(20) {
-                reader.suspect();
+                reader.suspect(StaleReason::BusLost);
                 model.synced = false;
                 0
             } else {
@@ -195,7 +195,7 @@ fn shard_reader_over_a_bad_bus() {
             }
             in_order(&seen.events, reader.counters().records_unknown);
         }
-        reader.suspect(); // a lost tail shows only with the next batch
+        reader.suspect(StaleReason::BusLost); // a lost tail shows only with the next batch
         assert!(reader.snapshot(&snapshot(5, next), 80, &mut seen).unwrap());
         seen.events.clear();
         reader.batch(&events(next, 3).into(), 81, &mut seen).unwrap();
