@@ -86,6 +86,32 @@ test('a close that does not come back says why, and a symbol keeps its venue at 
   }
 });
 
+test('a symbol that is not as the gateway says is repaired, and the page says so', async () => {
+  const gateway = await scripted({ symbols: 10, moving: false });
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);
+  try {
+    await until(page, '#n0', (now) => Number(now) > 0, 'some are live');
+    assert.equal(await page.locator('#viewbox').isVisible(), false, 'nothing is claimed yet');
+    gateway.claims = true;
+    await until(page, '#viewbox', (now) => now.startsWith('View verified'), 'a claim that holds');
+    // The gateway's quote moves, and the page is not told.
+    gateway.rows[3].move();
+    await until(page, '#repair b', (now) => now === '1 symbols differed, repaired', 'it is asked for');
+    await until(page, '#viewbox b', (now) => Number(now.split(' ')[0]) < 1, 'verified again');
+    for (const [width, seen] of [[1280, false], [1600, true]]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.locator('#viewbox').waitFor({ state: seen ? 'visible' : 'hidden' });
+      const bar = await page.evaluate(() => [document.querySelector('.truth')].map((box) => [box.scrollWidth, box.clientWidth])[0]);
+      assert.equal(bar[0], bar[1], `nothing is cut at ${width} px`);
+    }
+    assert.deepEqual(gateway.repairs, [{ channel: 'quote', symbols: [gateway.rows[3].symbol] }]);
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
+
 test('an order without an answer is unknown until it is asked for', async () => {
   const gateway = await scripted({ symbols: 10, answerOrders: false });
   const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);

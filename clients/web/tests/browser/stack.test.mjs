@@ -56,7 +56,8 @@ test('the page shows moving values, and an order is stored and filled', { timeou
     await page.locator('#tp tbody tr:first-child button[data-kind=cancel]').click();
     await until(page, (selector) => document.querySelector(selector)?.textContent === 'Cancelled', first);
 
-    assert.equal(await page.locator('#repair').isVisible(), false, 'no gap, every account adds up');
+    await until(page, () => /^View verified [0-2]\.\d s ago$/.test(document.querySelector('#viewbox:not([hidden])')?.textContent ?? ''));
+    assert.equal(await page.locator('#repair').isVisible(), false, 'no gap, no symbol that differs, every account adds up');
     assert.deepEqual(errors, []);
   } finally {
     await close();

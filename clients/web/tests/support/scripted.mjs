@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
+import { ViewHash, hashOf } from '../../dist/sdk/hash.js';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
@@ -56,7 +57,14 @@ export function market(count, seed = 7) {
   });
 }
 
-/** Starts it; `port`, `sessions`, `rows`, `stop()`, `dropAll()`. */
+/** The hash of what was to be told of a row. */
+function hashOfRow(row, channel) {
+  const { id, tc, last: lastPrice, lastQty, bidSize, askSize } = row;
+  const quote = { based: true, version: row.version, bid: row.bid, ask: row.bid + row.spread, bidSize, askSize, state: row.state };
+  return hashOf({ id, quote, trade: { based: true, tc, volumeLow: row.volume, lastPrice, lastQty }, hasBid: bidSize > 0, hasAsk: askSize > 0 }, channel);
+}
+
+/** Starts it; `port`, `sessions`, `rows`, `stop()`, `dropAll()`; `claims` puts hashes into heartbeats, `repairs` were asked for. */
 export async function scripted({ symbols = 60, answerOrders = true, port = 0, moving = true } = {}) {
   const rows = market(symbols);
   const http = createServer((request, response) => {
@@ -72,14 +80,15 @@ export async function scripted({ symbols = 60, answerOrders = true, port = 0, mo
   });
   const sockets = new WebSocketServer({ server: http, path: '/ws', handleProtocols: (offered) => [...offered][0] });
   const sessions = new Set();
+  const shared = { claims: false, repairs: [] };
   let seq = 0;
   sockets.on('connection', (socket) => {
-    const session = new Session(socket, rows, { answerOrders, moving, nextSeq: () => ++seq });
+    const session = new Session(socket, rows, { answerOrders, moving, shared, nextSeq: () => ++seq });
     sessions.add(session);
     socket.on('close', () => (session.end(), sessions.delete(session)));
   });
   await new Promise((resolve) => http.listen(port, '127.0.0.1', resolve));
-  return {
+  return Object.assign(shared, {
     port: http.address().port, rows, sessions,
     dropAll: () => sessions.forEach((session) => session.socket.terminate()),
     stop: () => new Promise((resolve) => {
@@ -87,7 +96,7 @@ export async function scripted({ symbols = 60, answerOrders = true, port = 0, mo
       http.close(resolve);
       http.closeAllConnections();
     }),
-  };
+  });
 }
 
 class Session {
@@ -153,7 +162,35 @@ class Session {
 
   beat() {
     const t = Date.now() * 1000;
-    this.say('heartbeat', { t_us: t, last_frame: this.frame, watermark_us: this.watermark ? t - 1_000 : null, hash: null });
+    const hash = this.options.shared.claims ? this.sums()[0].text : null;
+    this.say('heartbeat', { t_us: t, last_frame: this.frame, watermark_us: this.watermark ? t - 1_000 : null, hash });
+  }
+
+  each(act) {
+    for (const [channel, ids] of Object.entries(this.sets)) ids.forEach((id) => act(channel, id, hashOfRow(this.rows[id], channel)));
+  }
+
+  /** The sums of so many buckets. */
+  sums(count = 1) {
+    const sums = Array.from({ length: count }, () => new ViewHash());
+    this.each((_channel, id, hash) => sums[id % count].add(hash));
+    return sums;
+  }
+
+  hashes({ id, buckets: within }) {
+    if (within === undefined) return this.say('hashes', { id, owed: false, buckets: this.sums(64).map((sum) => sum.text) });
+    const symbols = [];
+    this.each((channel, symbol, hash) => within.includes(symbol % 64) && symbols.push({ channel, id: symbol, hash: hash.text }));
+    this.say('hashes', { id, owed: false, symbols });
+  }
+
+  repair({ id, channel, symbols }) {
+    const asked = (one) => symbols?.includes(this.rows[one].symbol) ?? true;
+    const named = (of) => (channel === undefined || channel === of ? this.sets[of].filter(asked) : []);
+    this.options.shared.repairs.push({ channel, symbols });
+    this.say('repairing', { id, symbols: symbols?.length ?? this.sets.quote.length, rejected: [] });
+    this.fulls(named('quote'));
+    this.tradeFulls(named('trade'));
   }
 
   request(message) {
@@ -173,9 +210,9 @@ class Session {
     } else if (op.startsWith('order.')) {
       this.order(message);
     } else if (op === 'repair') {
-      this.say('repairing', { id, symbols: this.sets.quote.length, rejected: [] });
-      this.fulls(this.sets.quote);
-      this.tradeFulls(this.sets.trade);
+      this.repair(message);
+    } else if (op === 'hashes') {
+      this.hashes(message);
     }
   }
 
