@@ -82,3 +82,9 @@ fn a_catch_up_goes_on_from_the_middle_while_low_ids_move() {
     break_a_rule();
     model::directed::a_catch_up_goes_on_from_the_middle();
 }
+
+#[test]
+fn in_a_quiet_market_nothing_is_called_stale() {
+    break_a_rule();
+    model::directed::quiet_is_not_stale_for_half_an_hour();
+}

@@ -8,7 +8,8 @@ use gateway::engine::{Engine, EngineConfig};
 use gateway::lane::Channel;
 use gateway::pending::Join;
 use std::collections::HashMap;
-use wire::frame::Form;
+use wire::frame::{Form, State};
+use wire::tick::Status;
 
 const SIZE: u32 = 150;
 
@@ -58,4 +59,65 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
         assert_eq!((quote.total, trade.total), (image.quote.ver, image.trade.tc));
     }
     client.check_accounts();
+}
+
+/// A client of all symbols of one shard at 50 ms, joined at a moment when all is told.
+fn held_by_one(publisher: &mut Publisher, now_us: i64) -> (Engine<Wire>, Client) {
+    let mut engine = Engine::new(EngineConfig { shards: 1, ..EngineConfig::default() }, now_us);
+    let wire = Wire::default();
+    wire.0.borrow_mut().room = usize::MAX;
+    let session = engine.open(wire.clone(), Form::Compact, now_us);
+    let client = Client::new(Form::Compact, wire, session);
+    engine.define(publisher.definitions(), now_us);
+    assert!(engine.snapshot(0, &publisher.snapshot(now_us), now_us).unwrap());
+    let slot = engine.slot(session, 3, now_us).unwrap();
+    let head = format!(
+        "\"op\":\"subscribed\",\"channel\":\"quote\",\"slot\":{slot},\"interval_ms\":50,\"phase_us\":0"
+    );
+    let ids = engine.directory.iter().map(|(id, _)| id).collect();
+    engine.join(session, Join { head, tail: String::new(), channel: Channel::Quote, slot, ids }, now_us);
+    (engine, client)
+}
+
+/// P3: in a quiet market nothing is ever called stale; when the beats end everything is, within the bound.
+pub(crate) fn quiet_is_not_stale_for_half_an_hour() {
+    const BEAT_US: i64 = 50_000;
+    const LATE_US: usize = 300_000; // what a busy machine may add, short of the 400 ms that make it stale
+    let begun_us = 1_700_000_000_000_000;
+    let (mut random, mut histories) = (Random(7), HashMap::new());
+    let mut publisher = Publisher::new(0, 100, 12);
+    (0..2_000).for_each(|_| publisher.event(&mut random, begun_us, &mut histories));
+    publisher.batch(begun_us);
+    let (mut engine, mut client) = held_by_one(&mut publisher, begun_us);
+    let symbols = (0..12).map(|id| (id, symbol(0, id as usize))).collect();
+    let truth = Truth { histories: &histories, symbols: &symbols, epochs: &HashMap::new() };
+    let end_us = begun_us + 30 * 60 * 1_000_000;
+    let (mut now_us, mut beat_us, mut looks) = (begun_us, begun_us, 0_u64);
+    let stale =
+        |client: &Client| (0..12).filter(|id| client.view.quote(*id).unwrap().state == State::Stale).count();
+    // The source's own silence is a status event of the publisher, not this shard's age.
+    let source_stale = |id: u32| {
+        let statuses = &truth.histories[&(symbol(0, id as usize), 100)].statuses;
+        statuses.last() == Some(&Status::SourceStale)
+    };
+    let expected = (0..12).filter(|id| source_stale(*id)).count();
+    while now_us < end_us {
+        if now_us >= beat_us {
+            engine.batch(0, &Bytes::from(publisher.batch(now_us)), now_us).unwrap();
+            let late = i64::try_from(random.below(LATE_US)).unwrap() * i64::from(random.in_thousand(50));
+            beat_us = now_us + BEAT_US + late;
+        }
+        let due_us = engine.run_due(|| now_us);
+        client.read(&truth);
+        assert_eq!(stale(&client), expected, "{} s after the begin", (now_us - begun_us) / 1_000_000);
+        looks += 1;
+        now_us = due_us.min(beat_us).max(now_us + 1);
+    }
+    assert!(looks > 30 * 60 * 20, "looked at each flush");
+    let silent_us = now_us;
+    while stale(&client) < 12 {
+        now_us = engine.run_due(|| now_us).max(now_us + 1);
+        client.read(&truth);
+        assert!(now_us - silent_us <= 500_000, "stale within 500 ms of the last beat");
+    }
 }
