@@ -1,9 +1,11 @@
 //! The door: accepts connections, answers plain HTTP, and turns handshakes into sessions.
 
+mod asked;
 mod echo;
 mod exchange;
 mod pages;
 
+pub use asked::{Asked, BadQuery, shown};
 pub use pages::{Page, Pages};
 
 use crate::session::guard::Limits;
@@ -38,8 +40,8 @@ pub trait Site: Host + 'static {
     fn development(&self) -> bool {
         false
     }
-    /// The answer to `GET path`; `None` = there is none.
-    fn get(&self, path: &str) -> Option<Page>;
+    /// The answer to a `GET`; `None` = there is none.
+    fn get(&self, asked: &Asked<'_>) -> Option<Page>;
 }
 
 /// What the door lets in.
@@ -178,7 +180,8 @@ fn answer<S: Site>(
         if !path.starts_with('/') {
             return plain(StatusCode::BAD_REQUEST, "a path begins with /");
         }
-        let page = site.get(path).or_else(|| door.pages.get(path));
+        let asked = Asked { path, query: request.uri().query(), headers: request.headers() };
+        let page = site.get(&asked).or_else(|| door.pages.get(path));
         return page
             .map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response);
     };

@@ -2,11 +2,12 @@
 //! or in which order.
 
 use crate::control::{self, Client, Then};
-use crate::http::{Page, Site};
+use crate::http::{Asked, Page, Site};
 use crate::orders::submit;
 use crate::ready;
 use crate::session::{Goodbye, Host, Link, Silence};
 use crate::shell::{Live, Shell};
+use crate::snapshot;
 use hyper::StatusCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -41,9 +42,9 @@ impl Site for Worker {
         !self.0.terms.demo_accounts.is_empty()
     }
 
-    fn get(&self, path: &str) -> Option<Page> {
+    fn get(&self, asked: &Asked<'_>) -> Option<Page> {
         let json = |status, body: String| Page::new(status, "application/json", body);
-        match path {
+        match asked.path {
             "/healthz" => Some(Page::new(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
             "/readyz" => {
                 let (ready, body) = ready::readiness(&self.0);
@@ -55,6 +56,7 @@ impl Site for Worker {
                 Some(Page::new(StatusCode::OK, kind, self.0.metrics_text()))
             }
             "/v1/instruments" => Some(json(StatusCode::OK, ready::instruments(&self.0))),
+            "/v1/snapshot" => Some(snapshot::answer(&self.0, asked)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
 use std::collections::HashMap;
 use std::io;
@@ -20,13 +20,15 @@ pub struct Page {
     pub content_type: &'static str,
     /// Body.
     pub body: Bytes,
+    /// Entity tag with its quotes, if it has one.
+    pub etag: Option<String>,
 }
 
 impl Page {
     /// A page that says `text` in a media type.
     #[must_use]
     pub fn new(status: StatusCode, content_type: &'static str, text: impl Into<Bytes>) -> Self {
-        Self { status, content_type, body: text.into() }
+        Self { status, content_type, body: text.into(), etag: None }
     }
 
     /// With headers that keep a browser from loading or guessing anything else.
@@ -35,7 +37,12 @@ impl Page {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if self.status != StatusCode::NOT_MODIFIED {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
+        if let Some(Ok(etag)) = self.etag.map(HeaderValue::try_from) {
+            headers.insert(ETAG, etag);
+        }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         for (name, value) in [
             (
@@ -104,7 +111,7 @@ impl Pages {
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Page> {
         let (content_type, body) = self.files.get(path)?;
-        Some(Page { status: StatusCode::OK, content_type, body: body.clone() })
+        Some(Page::new(StatusCode::OK, content_type, body.clone()))
     }
 }
 

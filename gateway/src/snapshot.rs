@@ -1,0 +1,285 @@
+//! `/v1/snapshot`: the present state of a selection of symbols over HTTP, for those whose updates are rare.
+//!
+//! The worker calls it. It reads the table and touches no lane, so that no session sees a difference. It follows no
+//! shard either: what nobody subscribes to is told as stale.
+
+use crate::bits::Bits;
+use crate::directory::Directory;
+use crate::engine::Engine;
+use crate::http::{Asked, BadQuery, Page, shown};
+use crate::last_value::Image;
+use crate::session::Link;
+use crate::shell::Shell;
+use bytes::Bytes;
+use hyper::StatusCode;
+use std::hash::{DefaultHasher, Hasher};
+use std::rc::Rc;
+use wire::control::reply::{self, Rejected};
+use wire::error::ErrorCode;
+use wire::frame::json::{decimal, integer};
+use wire::frame::{QuoteImage, State, TradeImage};
+use wire::instrument::{Instrument, InstrumentId, valid_pattern};
+
+/// Most names and patterns of a question.
+pub const NAMES_MAX: usize = 64;
+
+/// Most symbols of an answer: it is written in one go, on the thread that also flushes.
+pub const SYMBOLS_MAX: usize = 4_096;
+
+/// Room for one symbol; a guess that spares most growing.
+const SYMBOL_BYTES: usize = 640;
+
+/// Why a question has no answer.
+struct Refused {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Refused {
+    fn new(code: ErrorCode, message: String) -> Self {
+        Self { code, message }
+    }
+
+    fn into_page(self) -> Page {
+        let error = reply::Error::new(None, self.code, &self.message);
+        json(StatusCode::BAD_REQUEST, reply::text("error", &error))
+    }
+}
+
+/// Answers a question: 200, 304 when the client holds this state already, or 400 with an error of the registry.
+#[must_use]
+pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
+    let engine = shell.engine.borrow();
+    let selected = match names(asked).and_then(|names| select(&engine.directory, names.as_deref())) {
+        Ok(selected) => selected,
+        Err(refused) => return refused.into_page(),
+    };
+    let now_us = shell.clock.now_us();
+    let present = Present { shell, engine: &engine, selected, now_us };
+    let tag = present.tag();
+    let mut page = if asked.holds(&tag) {
+        Page::new(StatusCode::NOT_MODIFIED, "application/json", "")
+    } else {
+        json(StatusCode::OK, present.body())
+    };
+    page.etag = Some(tag);
+    page
+}
+
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Page {
+    Page::new(status, "application/json", body)
+}
+
+/// The names and patterns that were asked for; none = all instruments.
+fn names(asked: &Asked<'_>) -> Result<Option<Vec<String>>, Refused> {
+    let list = asked.only_parameter("symbols").map_err(|bad| {
+        let code = match bad {
+            BadQuery::Repeated(_) => ErrorCode::DuplicateKey,
+            BadQuery::Unknown(_) | BadQuery::Encoding(_) => ErrorCode::BadField,
+        };
+        Refused::new(code, bad.to_string())
+    })?;
+    let Some(list) = list else { return Ok(None) };
+    if list.is_empty() || list.split(',').nth(NAMES_MAX).is_some() {
+        let message = format!("symbols: a list of 1 to {NAMES_MAX} symbols or patterns");
+        return Err(Refused::new(ErrorCode::BadField, message));
+    }
+    let bad = list.split(',').enumerate().find(|(_, name)| !valid_pattern(name));
+    if let Some((at, name)) = bad {
+        let message = format!("symbols[{at}]: no symbol or pattern: {}", shown(name));
+        return Err(Refused::new(ErrorCode::BadField, message));
+    }
+    Ok(Some(list.split(',').map(ToOwned::to_owned).collect()))
+}
+
+/// What was asked for and is known.
+#[derive(Default)]
+struct Selected {
+    ids: Bits,
+    count: usize,
+    rejected: Vec<Rejected>,
+}
+
+impl Selected {
+    /// Takes one more symbol; one that is there already is silently fine.
+    fn take(&mut self, id: InstrumentId) -> Result<(), Refused> {
+        self.count += usize::from(self.ids.insert(id));
+        if self.count <= SYMBOLS_MAX {
+            return Ok(());
+        }
+        let message = format!("symbols: more than {SYMBOLS_MAX} match");
+        Err(Refused::new(ErrorCode::TooManySymbols, message))
+    }
+}
+
+fn select(directory: &Directory, names: Option<&[String]>) -> Result<Selected, Refused> {
+    let mut selected = Selected::default();
+    let Some(names) = names else {
+        directory.iter().try_for_each(|(id, _)| selected.take(id))?;
+        return Ok(selected);
+    };
+    for name in names {
+        let mut found = false;
+        if name.contains('*') {
+            for id in directory.matching(name) {
+                found = true;
+                selected.take(id)?;
+            }
+        } else if let Some(id) = directory.find(name) {
+            found = true;
+            selected.take(id)?;
+        }
+        if !found {
+            selected.rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
+        }
+    }
+    Ok(selected)
+}
+
+/// A selection at one moment.
+struct Present<'a> {
+    shell: &'a Shell,
+    engine: &'a Engine<Rc<Link>>,
+    selected: Selected,
+    now_us: i64,
+}
+
+impl Present<'_> {
+    /// Each selected symbol as clients see it, by rising id.
+    fn each(&self, mut each: impl FnMut(InstrumentId, &Instrument, u16, &Image)) {
+        let ingest = &self.engine.ingest;
+        // Judged anew, since the table's own judgement may be a look old; `stale_after_ms` is the engine's bound too.
+        let bound_us = i64::try_from(self.shell.terms.stale_after_ms).unwrap_or(0).saturating_mul(1_000);
+        let proven = |shard| ingest.is_whole(shard) && ingest.age_us(shard, self.now_us) <= bound_us;
+        let proven: Vec<bool> = (0..ingest.shards()).map(proven).collect();
+        for id in self.selected.ids.iter() {
+            let Some(instrument) = self.engine.directory.instrument(id) else { continue };
+            let Some(row) = self.engine.table.row(id) else { continue };
+            let mut image = row.image;
+            if !proven.get(usize::from(row.shard)).is_some_and(|proven| *proven) {
+                image.quote.state = State::Stale;
+            }
+            each(id, instrument, row.shard, &image);
+        }
+    }
+
+    /// The entity tag: a hash of all that a symbol's state consists of but its times, which a re-sync renews. Ids hold
+    /// within one run of the gateway only, so the run is part of it.
+    fn tag(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(self.shell.terms.boot_id.as_bytes());
+        self.each(|id, _, _, image| {
+            let Image { quote, trade } = image;
+            hasher.write_u32(id.0);
+            for word in [quote.feed_epoch, quote.ver, quote.lost, trade.tc, trade.lost] {
+                hasher.write_u64(word);
+            }
+            hasher.write_u8(quote.state as u8);
+        });
+        format!("\"{:016x}\"", hasher.finish())
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(SYMBOL_BYTES * (self.selected.count + 1));
+        field(&mut out, "{\"server_time_us\":", self.now_us.into());
+        match self.watermark_us() {
+            Some(watermark_us) => field(&mut out, ",\"watermark_us\":", watermark_us.into()),
+            None => text(&mut out, ",\"watermark_us\":null"),
+        }
+        text(&mut out, ",\"symbols\":[");
+        let mut comma = "";
+        self.each(|id, instrument, shard, image| {
+            text(&mut out, std::mem::replace(&mut comma, ","));
+            symbol(&mut out, id, instrument, shard, image);
+        });
+        text(&mut out, "],\"rejected\":");
+        // Writing texts and numbers into memory cannot fail.
+        let _written = serde_json::to_writer(&mut out, &self.selected.rejected);
+        text(&mut out, "}");
+        out
+    }
+
+    /// The least watermark of the selection's shards, as in a heartbeat: `None` without symbols, or while one of the
+    /// shards re-syncs.
+    fn watermark_us(&self) -> Option<i64> {
+        let shards = self.selected.ids.iter().filter_map(|id| self.engine.directory.shard(id));
+        let shards = shards.fold(0_u64, |all, shard| all | 1 << shard);
+        let mine = (0..self.engine.ingest.shards()).filter(|shard| shards & (1 << shard) != 0);
+        mine.map(|shard| self.engine.ingest.watermark_us(shard)).min().flatten()
+    }
+}
+
+/// Appends a symbol. A symbol's characters need no escape ([`wire::instrument::valid_symbol`]).
+fn symbol(out: &mut Vec<u8>, id: InstrumentId, instrument: &Instrument, shard: u16, image: &Image) {
+    text(out, "{\"symbol\":\"");
+    text(out, &instrument.symbol);
+    field(out, "\",\"id\":", id.0.into());
+    field(out, ",\"shard\":", shard.into());
+    field(out, ",\"epoch\":", image.quote.feed_epoch.into());
+    quote(out, &image.quote, instrument);
+    trade(out, &image.trade, instrument);
+    text(out, "}");
+}
+
+// The members of the socket's `json` form without those that only mean something in a stream: `events`, ranges.
+
+fn quote(out: &mut Vec<u8>, now: &QuoteImage, instrument: &Instrument) {
+    let quote = &now.quote;
+    let there = |size: i64| !instrument.has_size || size != 0;
+    field(out, ",\"quote\":{\"total\":", now.ver.into());
+    field(out, ",\"lost\":", now.lost.into());
+    number(out, ",\"bid\":", there(quote.bid_size).then_some(quote.bid), instrument.price_exponent);
+    number(out, ",\"ask\":", there(quote.ask_size).then_some(quote.ask), instrument.price_exponent);
+    number(out, ",\"bid_size\":", Some(quote.bid_size), instrument.qty_exponent);
+    number(out, ",\"ask_size\":", Some(quote.ask_size), instrument.qty_exponent);
+    let state = match now.state {
+        State::Live => ",\"state\":\"live\"",
+        State::Quiet => ",\"state\":\"quiet\"",
+        State::Stale => ",\"state\":\"stale\"",
+        State::Halted => ",\"state\":\"halted\"",
+    };
+    text(out, state);
+    times(out, now.ts_event, now.ts_recv);
+    text(out, "}");
+}
+
+fn trade(out: &mut Vec<u8>, now: &TradeImage, instrument: &Instrument) {
+    field(out, ",\"trade\":{\"total\":", now.tc.into());
+    field(out, ",\"lost\":", now.lost.into());
+    number(out, ",\"volume\":", Some(now.volume), instrument.qty_exponent);
+    number(out, ",\"buy_volume\":", Some(now.buy_volume), instrument.qty_exponent);
+    let exponent = instrument.price_exponent + instrument.qty_exponent;
+    number(out, ",\"notional\":", Some(now.notional), exponent);
+    let some = now.tc > 0;
+    number(out, ",\"price\":", some.then_some(now.last.price), instrument.price_exponent);
+    number(out, ",\"qty\":", some.then_some(now.last.qty), instrument.qty_exponent);
+    field(out, ",\"trade_id\":", now.last.trade_id.into());
+    times(out, now.last.ts_event, now.last.ts_recv);
+    text(out, "}");
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: i128) {
+    text(out, name);
+    integer(out, value);
+}
+
+fn times(out: &mut Vec<u8>, ts_event: i64, ts_recv: i64) {
+    field(out, ",\"ts_event\":", (ts_event / 1_000).into());
+    field(out, ",\"ts_recv\":", (ts_recv / 1_000).into());
+}
+
+fn number(out: &mut Vec<u8>, name: &str, mantissa: Option<impl Into<i128>>, exponent: i8) {
+    text(out, name);
+    match mantissa {
+        None => text(out, "null"),
+        Some(mantissa) => {
+            text(out, "\"");
+            decimal(out, mantissa.into(), exponent);
+            text(out, "\"");
+        }
+    }
+}
