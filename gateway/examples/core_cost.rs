@@ -122,7 +122,7 @@ fn subscribe(engine: &mut Engine<Sink>, feed: &mut Feed, form: Form) {
         }
         for channel in Channel::ALL {
             let (head, tail, ids) = ("\"op\":\"subscribed\"".to_owned(), String::new(), ids.iter().collect());
-            engine.join(session, Join { head, tail, channel, slot, ids }, BEGIN_US);
+            engine.join(session, Join { head, tail, channel, slot, ids, max_age_ms: None }, BEGIN_US);
         }
     }
 }

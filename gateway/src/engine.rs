@@ -19,6 +19,7 @@ use crate::mutants::broken;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
 use crate::view_hash;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
 use wire::frame::Form;
@@ -94,6 +95,7 @@ pub struct Engine<S> {
     touched: Bits,
     watermarks: Vec<Option<i64>>,
     told: Vec<Option<StaleReason>>,
+    wishes: BTreeMap<u32, freshness::Wish>,
     scratch: Scratch,
     counters: Counters,
     events: Vec<SessionEvent>,
@@ -135,6 +137,7 @@ impl<S: Socket> Engine<S> {
             touched: Bits::default(),
             watermarks: vec![None; usize::from(config.shards)],
             told: vec![None; usize::from(config.shards)],
+            wishes: BTreeMap::new(),
             scratch: Scratch::default(),
             counters: Counters::default(),
             events: Vec::new(),
@@ -346,6 +349,7 @@ impl<S: Socket> Engine<S> {
             }
         }
         self.wildcards.retain(|wildcard| wildcard.session != session);
+        self.wishes.remove(&session);
         self.events.retain(|event| event.session() != session);
         self.free.push(session);
         Some(outbox.socket)

@@ -29,6 +29,8 @@ pub struct Join {
     pub slot: u8,
     /// Symbols still to be told, rising.
     pub ids: VecDeque<InstrumentId>,
+    /// The session wants to be told when the shards of these are older, ms.
+    pub max_age_ms: Option<u32>,
 }
 
 /// The queues of one session, in the order in which they are written.

@@ -49,12 +49,21 @@ impl<S: Socket> Desk<'_, S> {
     }
 
     /// JSON members that begin `subscribed` and `added`.
-    fn join_head(&self, op: &str, id: Option<u64>, channel: Channel, slot: u8, interval_ms: u32) -> String {
+    fn join_head(
+        &self,
+        op: &str,
+        id: Option<u64>,
+        channel: Channel,
+        slot: u8,
+        asked: &Subscribe<'_>,
+    ) -> String {
+        let interval_ms = asked.interval_ms;
+        let max_age = asked.max_age_ms.map_or_else(String::new, |ms| format!(",\"max_age_ms\":{ms}"));
         let phase_us = self.engine.phase_us(self.client.session, slot);
         let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
         format!(
             "\"op\":\"{op}\",{id}\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{interval_ms},\
-             \"phase_us\":{phase_us},\"stale_after_ms\":{},\"quiet_after_ms\":{}",
+             \"phase_us\":{phase_us},\"stale_after_ms\":{},\"quiet_after_ms\":{}{max_age}",
             channel.name(),
             self.terms.stale_after_ms,
             self.terms.quiet_after_ms,
@@ -94,12 +103,12 @@ impl<S: Socket> Desk<'_, S> {
             return self.subscribed_nothing(id, channel, asked.interval_ms, &rejected);
         };
         for pattern in patterns {
-            let head = self.join_head("added", None, channel, slot, asked.interval_ms);
-            self.engine.remember(session, channel, slot, pattern, head);
+            let head = self.join_head("added", None, channel, slot, asked);
+            self.engine.remember(session, channel, slot, pattern, head, asked.max_age_ms);
         }
-        let head = self.join_head("subscribed", id, channel, slot, asked.interval_ms);
-        let join =
-            Join { head, tail: rejected_tail(&rejected), channel, slot, ids: ids.into_iter().collect() };
+        let head = self.join_head("subscribed", id, channel, slot, asked);
+        let (tail, ids) = (rejected_tail(&rejected), ids.into_iter().collect());
+        let join = Join { head, tail, channel, slot, ids, max_age_ms: asked.max_age_ms };
         self.engine.join(session, join, self.now_us);
     }
 

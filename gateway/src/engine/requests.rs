@@ -43,6 +43,9 @@ impl<S: Socket> Engine<S> {
         let Some(lane) = slot.map(|slot| slot.lane) else { return };
         self.want(lane, join.channel, join.ids.iter().copied(), now_us);
         let before = self.shards_of(session);
+        if let Some(max_age_ms) = join.max_age_ms {
+            self.wish(session, join.ids.iter().copied(), max_age_ms);
+        }
         self.queue(session, now_us, |outbox| {
             outbox.join(join);
             true

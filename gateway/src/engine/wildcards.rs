@@ -16,6 +16,7 @@ pub(super) struct Wildcard {
     slot: u8,
     text: String,
     head: String,
+    max_age_ms: Option<u32>,
 }
 
 impl<S: Socket> Engine<S> {
@@ -34,19 +35,30 @@ impl<S: Socket> Engine<S> {
                 .collect::<VecDeque<_>>();
             if !ids.is_empty() {
                 let (channel, slot, head) = (wildcard.channel, wildcard.slot, wildcard.head.clone());
-                joins.push((wildcard.session, Join { head, tail: String::new(), channel, slot, ids }));
+                let max_age_ms = wildcard.max_age_ms;
+                let join = Join { head, tail: String::new(), channel, slot, ids, max_age_ms };
+                joins.push((wildcard.session, join));
             }
         }
         joins.into_iter().for_each(|(session, join)| self.join(session, join, now_us));
     }
 
     /// Remembers a wildcard, so that instruments that come later join; `head` begins the `added` message.
-    pub fn remember(&mut self, session: u32, channel: Channel, slot: u8, text: &str, head: String) {
+    pub fn remember(
+        &mut self,
+        session: u32,
+        channel: Channel,
+        slot: u8,
+        text: &str,
+        head: String,
+        max_age_ms: Option<u32>,
+    ) {
         let known = |wildcard: &Wildcard| {
             wildcard.session == session && wildcard.channel == channel && wildcard.text == text
         };
         if !self.wildcards.iter().any(known) {
-            self.wildcards.push(Wildcard { session, channel, slot, text: text.to_owned(), head });
+            let text = text.to_owned();
+            self.wildcards.push(Wildcard { session, channel, slot, text, head, max_age_ms });
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) struct Client {
     shards: HashMap<u32, u64>,
     /// Shards that are stale, as told.
     stale: BTreeSet<u64>,
+    /// Times that one was older than this client wants it.
+    pub(crate) aged: u64,
     /// The symbol whose quote stands wrong since.
     damaged: Option<u32>,
     /// Bytes of market data so far.
@@ -95,6 +97,7 @@ impl Client {
             damage_next: false,
             shards: HashMap::new(),
             stale: BTreeSet::new(),
+            aged: 0,
             damaged: None,
             data_bytes: 0,
             reports: VecDeque::new(),
@@ -178,6 +181,7 @@ impl Client {
                 let told = match message["code"].as_str().unwrap() {
                     "stale" => {
                         assert!(message["reason"].is_string() && number("age_ms") >= 0);
+                        self.aged += u64::from(message["reason"] == "max_age");
                         self.stale.insert(shard);
                         true
                     }

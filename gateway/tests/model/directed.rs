@@ -36,7 +36,11 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
             channel.name()
         );
         let ids = engine.directory.iter().map(|(id, _)| id).collect();
-        engine.join(session, Join { head, tail: String::new(), channel, slot, ids }, now_us);
+        engine.join(
+            session,
+            Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None },
+            now_us,
+        );
     }
     client.keeps_up = false;
     wire.0.borrow_mut().room = 2_000;
@@ -75,11 +79,15 @@ fn held_by_one(publisher: &mut Publisher, now_us: i64) -> (Engine<Wire>, Client)
         "\"op\":\"subscribed\",\"channel\":\"quote\",\"slot\":{slot},\"interval_ms\":50,\"phase_us\":0"
     );
     let ids = engine.directory.iter().map(|(id, _)| id).collect();
-    engine.join(session, Join { head, tail: String::new(), channel: Channel::Quote, slot, ids }, now_us);
+    engine.join(
+        session,
+        Join { head, tail: String::new(), channel: Channel::Quote, slot, ids, max_age_ms: Some(200) },
+        now_us,
+    );
     (engine, client)
 }
 
-/// P3: in a quiet market nothing is ever called stale; when the beats end everything is, within the bound.
+/// P3: in a quiet market nothing is ever called stale, but a client that asked for it is told of late beats; when the beats end everything is, within the bound.
 pub(crate) fn quiet_is_not_stale_for_half_an_hour() {
     const BEAT_US: i64 = 50_000;
     const LATE_US: usize = 300_000; // what a busy machine may add, short of the 400 ms that make it stale
@@ -114,6 +122,11 @@ pub(crate) fn quiet_is_not_stale_for_half_an_hour() {
         now_us = due_us.min(beat_us).max(now_us + 1);
     }
     assert!(looks > 30 * 60 * 20, "looked at each flush");
+    assert!(
+        client.aged > 10,
+        "beats that were late by more than this client wants: told {} times",
+        client.aged
+    );
     let silent_us = now_us;
     while stale(&client) < 12 {
         now_us = engine.run_due(|| now_us).max(now_us + 1);

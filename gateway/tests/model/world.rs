@@ -333,6 +333,8 @@ impl World {
             by_class.entry(held.unwrap_or(class)).or_default().push(id);
         }
         for (class, ids) in by_class {
+            let max_age_ms =
+                (self.random.below(3) == 0).then(|| [100, 150, 400, 1_000][self.random.below(4)]);
             let slot = self.engine.slot(session, class, self.now_us).unwrap();
             let phase_us = self.engine.phase_us(session, slot);
             let head = format!(
@@ -342,7 +344,7 @@ impl World {
             );
             self.engine.join(
                 session,
-                Join { head, tail: String::new(), channel, slot, ids: ids.into() },
+                Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms },
                 self.now_us,
             );
         }

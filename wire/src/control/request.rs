@@ -8,6 +8,9 @@ pub const REQUEST_SYMBOLS_MAX: usize = 4_096;
 /// Most buckets of one `hashes` request that names some.
 pub(super) const REQUEST_BUCKETS_MAX: usize = 8;
 
+/// Bounds of `max_age_ms`: a quiet publisher beats every 50 ms, and ages are looked at as often.
+pub(super) const MAX_AGE_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
+
 /// Longest time an order may wait to be taken, in milliseconds.
 pub const EXPIRES_MS_MAX: u64 = 60_000;
 
@@ -109,6 +112,8 @@ pub struct Subscribe<'a> {
     pub symbols: Names<'a>,
     /// Interval in milliseconds, one of [`crate::RATES_MS`]; the server checks it.
     pub interval_ms: u32,
+    /// To be told when a symbol's shard is older than this, [`MAX_AGE_MS`].
+    pub max_age_ms: Option<u32>,
 }
 
 /// Symbols of a channel: `unsubscribe`, `repair`.

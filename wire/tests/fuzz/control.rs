@@ -55,10 +55,13 @@ fn written(request: &Request<'_>) -> Vec<u8> {
             }
             ("hello", Value::Object(fields))
         }
-        Op::Subscribe(asked) => (
-            "subscribe",
-            json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms }),
-        ),
+        Op::Subscribe(asked) => {
+            let mut fields = json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms });
+            if let Some(max_age_ms) = asked.max_age_ms {
+                fields["max_age_ms"] = max_age_ms.into();
+            }
+            ("subscribe", fields)
+        }
         Op::Unsubscribe(asked) => {
             ("unsubscribe", json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0 }))
         }

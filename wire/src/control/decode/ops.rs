@@ -3,7 +3,7 @@
 use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, whole, width};
 use crate::control::Fault;
 use crate::control::request::{
-    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names, Op, REQUEST_BUCKETS_MAX,
+    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op, REQUEST_BUCKETS_MAX,
     REQUEST_SYMBOLS_MAX, Selection, SetRate, Subscribe,
 };
 use crate::error::ErrorCode;
@@ -14,8 +14,15 @@ use crate::view_hash::BUCKETS;
 use simd_json::{Node, StaticNode};
 
 const HELLO: u32 = set(&[Field::Session, Field::Account, Field::Token, Field::Resume]);
-const SUBSCRIBE: u32 =
-    set(&[Field::Channel, Field::Symbols, Field::IntervalMs, Field::Early, Field::EventTime, Field::Depth]);
+const SUBSCRIBE: u32 = set(&[
+    Field::Channel,
+    Field::Symbols,
+    Field::IntervalMs,
+    Field::Early,
+    Field::EventTime,
+    Field::Depth,
+    Field::MaxAgeMs,
+]);
 const SELECTION: u32 = set(&[Field::Channel, Field::Symbols]);
 const SET_RATE: u32 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs]);
 const HASHES: u32 = set(&[Field::Buckets]);
@@ -151,7 +158,9 @@ impl<'a> Message<'_, 'a> {
             return Err(bad("depth", "no field of this channel"));
         }
         let interval_ms = self.interval()?.unwrap_or(INTERVAL_MS_DEFAULT);
-        Ok(Subscribe { channel, symbols, interval_ms })
+        let max_age_ms = self.whole(Field::MaxAgeMs, *MAX_AGE_MS.start(), *MAX_AGE_MS.end())?;
+        let max_age_ms = max_age_ms.and_then(|ms| u32::try_from(ms).ok());
+        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms })
     }
 
     fn set_rate(&self) -> Result<SetRate<'a>, Fault> {

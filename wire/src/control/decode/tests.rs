@@ -126,6 +126,11 @@ fn channels_symbols_and_intervals_are_checked() {
     assert!(decode(r#"{"op":"repair"}"#).unwrap().contains("Repair(None)"));
     assert!(decode(r#"{"op":"hashes","id":1}"#).unwrap().contains("Hashes(None)"));
     assert!(decode(r#"{"op":"hashes","buckets":[0,63]}"#).unwrap().contains("Hashes(Some([0, 63]))"));
+    let aged = |ms: &str| {
+        decode(&format!(r#"{{"op":"subscribe","channel":"quote","symbols":["A"],"max_age_ms":{ms}}}"#))
+    };
+    assert!(aged("100").unwrap().contains("max_age_ms: Some(100)") && aged("60000").is_ok());
+    assert!(["99", "60001", "\"100\"", "null", "1.5"].iter().all(|ms| aged(ms).is_err()));
     for bad in ["[]", "[64]", "[-1]", "[1.5]", "7", "[0,1,2,3,4,5,6,7,8]", "[\"1\"]"] {
         assert!(decode(&format!(r#"{{"op":"hashes","buckets":{bad}}}"#)).is_err(), "{bad}");
     }
