@@ -3,56 +3,38 @@
 //! The worker calls it. It reads the table and touches no lane, so that no session sees a difference. It follows no
 //! shard either: what nobody subscribes to is told as stale.
 
-use crate::bits::Bits;
-use crate::directory::Directory;
+mod select;
+
+pub use select::{COMPARED_MAX, NAMES_MAX, SYMBOLS_MAX};
+
 use crate::engine::Engine;
-use crate::http::{Asked, BadQuery, Page, shown};
+use crate::http::{Asked, Page};
 use crate::last_value::Image;
 use crate::session::Link;
 use crate::shell::Shell;
 use bytes::Bytes;
 use hyper::StatusCode;
+use select::Selected;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
-use wire::control::reply::{self, Rejected};
-use wire::error::ErrorCode;
+use wire::control::reply;
 use wire::frame::json::{decimal, integer};
 use wire::frame::{QuoteImage, State, TradeImage};
-use wire::instrument::{Instrument, InstrumentId, valid_pattern};
-
-/// Most names and patterns of a question.
-pub const NAMES_MAX: usize = 64;
-
-/// Most symbols of an answer: it is written in one go, on the thread that also flushes.
-pub const SYMBOLS_MAX: usize = 4_096;
+use wire::instrument::{Instrument, InstrumentId};
 
 /// Room for one symbol; a guess that spares most growing.
 const SYMBOL_BYTES: usize = 640;
-
-/// Why a question has no answer.
-struct Refused {
-    code: ErrorCode,
-    message: String,
-}
-
-impl Refused {
-    fn new(code: ErrorCode, message: String) -> Self {
-        Self { code, message }
-    }
-
-    fn into_page(self) -> Page {
-        let error = reply::Error::new(None, self.code, &self.message);
-        json(StatusCode::BAD_REQUEST, reply::text("error", &error))
-    }
-}
 
 /// Answers a question: 200, 304 when the client holds this state already, or 400 with an error of the registry.
 #[must_use]
 pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
     let engine = shell.engine.borrow();
-    let selected = match names(asked).and_then(|names| select(&engine.directory, names.as_deref())) {
+    let selected = match select::names(asked).and_then(|list| select::select(&engine.directory, list)) {
         Ok(selected) => selected,
-        Err(refused) => return refused.into_page(),
+        Err(refused) => {
+            let error = reply::Error::new(None, refused.code, &refused.message);
+            return json(StatusCode::BAD_REQUEST, reply::text("error", &error));
+        }
     };
     let now_us = shell.clock.now_us();
     let present = Present { shell, engine: &engine, selected, now_us };
@@ -68,72 +50,6 @@ pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
 
 fn json(status: StatusCode, body: impl Into<Bytes>) -> Page {
     Page::new(status, "application/json", body)
-}
-
-/// The names and patterns that were asked for; none = all instruments.
-fn names(asked: &Asked<'_>) -> Result<Option<Vec<String>>, Refused> {
-    let list = asked.only_parameter("symbols").map_err(|bad| {
-        let code = match bad {
-            BadQuery::Repeated(_) => ErrorCode::DuplicateKey,
-            BadQuery::Unknown(_) | BadQuery::Encoding(_) => ErrorCode::BadField,
-        };
-        Refused::new(code, bad.to_string())
-    })?;
-    let Some(list) = list else { return Ok(None) };
-    if list.is_empty() || list.split(',').nth(NAMES_MAX).is_some() {
-        let message = format!("symbols: a list of 1 to {NAMES_MAX} symbols or patterns");
-        return Err(Refused::new(ErrorCode::BadField, message));
-    }
-    let bad = list.split(',').enumerate().find(|(_, name)| !valid_pattern(name));
-    if let Some((at, name)) = bad {
-        let message = format!("symbols[{at}]: no symbol or pattern: {}", shown(name));
-        return Err(Refused::new(ErrorCode::BadField, message));
-    }
-    Ok(Some(list.split(',').map(ToOwned::to_owned).collect()))
-}
-
-/// What was asked for and is known.
-#[derive(Default)]
-struct Selected {
-    ids: Bits,
-    count: usize,
-    rejected: Vec<Rejected>,
-}
-
-impl Selected {
-    /// Takes one more symbol; one that is there already is silently fine.
-    fn take(&mut self, id: InstrumentId) -> Result<(), Refused> {
-        self.count += usize::from(self.ids.insert(id));
-        if self.count <= SYMBOLS_MAX {
-            return Ok(());
-        }
-        let message = format!("symbols: more than {SYMBOLS_MAX} match");
-        Err(Refused::new(ErrorCode::TooManySymbols, message))
-    }
-}
-
-fn select(directory: &Directory, names: Option<&[String]>) -> Result<Selected, Refused> {
-    let mut selected = Selected::default();
-    let Some(names) = names else {
-        directory.iter().try_for_each(|(id, _)| selected.take(id))?;
-        return Ok(selected);
-    };
-    for name in names {
-        let mut found = false;
-        if name.contains('*') {
-            for id in directory.matching(name) {
-                found = true;
-                selected.take(id)?;
-            }
-        } else if let Some(id) = directory.find(name) {
-            found = true;
-            selected.take(id)?;
-        }
-        if !found {
-            selected.rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
-        }
-    }
-    Ok(selected)
 }
 
 /// A selection at one moment.

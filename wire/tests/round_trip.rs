@@ -247,7 +247,13 @@ fn add(image: &mut TradeImage, print: &Print) {
 fn subscribed(form: Form) -> View {
     let mut view = View::new(form);
     for channel in [QUOTE, TRADE] {
-        view.joined(channel, 0, 50, 0, (0..SYMBOLS).map(|id| Joined { id, has_aggressor: true, has_size: true }));
+        view.joined(
+            channel,
+            0,
+            50,
+            0,
+            (0..SYMBOLS).map(|id| Joined { id, has_aggressor: true, has_size: true }),
+        );
     }
     view
 }
