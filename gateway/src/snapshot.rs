@@ -4,6 +4,8 @@
 //! shard either: what nobody subscribes to is told as stale.
 
 mod select;
+#[cfg(test)]
+mod tests;
 
 pub use select::{COMPARED_MAX, NAMES_MAX, SYMBOLS_MAX};
 
@@ -63,20 +65,25 @@ struct Present<'a> {
 impl Present<'_> {
     /// Each selected symbol as clients see it, by rising id.
     fn each(&self, mut each: impl FnMut(InstrumentId, &Instrument, u16, &Image)) {
-        let ingest = &self.engine.ingest;
-        // Judged anew, since the table's own judgement may be a look old; `stale_after_ms` is the engine's bound too.
-        let bound_us = i64::try_from(self.shell.terms.stale_after_ms).unwrap_or(0).saturating_mul(1_000);
-        let proven = |shard| ingest.is_whole(shard) && ingest.age_us(shard, self.now_us) <= bound_us;
-        let proven: Vec<bool> = (0..ingest.shards()).map(proven).collect();
         for id in self.selected.ids.iter() {
             let Some(instrument) = self.engine.directory.instrument(id) else { continue };
             let Some(row) = self.engine.table.row(id) else { continue };
             let mut image = row.image;
-            if !proven.get(usize::from(row.shard)).is_some_and(|proven| *proven) {
+            if !self.is_proven(row.shard, image.quote.feed_epoch) {
                 image.quote.state = State::Stale;
             }
             each(id, instrument, row.shard, &image);
         }
+    }
+
+    /// Whether the table's word for a symbol's freshness still holds. It is judged every 50 ms, and not any more once
+    /// the shard's publisher no longer lists the symbol: then its epoch stays behind. 0 = it was listed in mid-epoch.
+    fn is_proven(&self, shard: u16, feed_epoch: u64) -> bool {
+        let ingest = &self.engine.ingest;
+        // The engine judges by the same bound.
+        let bound_us = i64::try_from(self.shell.terms.stale_after_ms).unwrap_or(0).saturating_mul(1_000);
+        let is_listed = feed_epoch == 0 || feed_epoch == ingest.epoch(shard);
+        is_listed && ingest.is_whole(shard) && ingest.age_us(shard, self.now_us) <= bound_us
     }
 
     /// The entity tag: a hash of all that a symbol's state consists of but its times, which a re-sync renews. Ids hold
