@@ -1,5 +1,7 @@
 // One connection to a gateway that comes back by itself: hello, subscriptions, orders, heartbeats, repair.
 
+import { StaleShards, type Freshness, type Stale } from './freshness.js';
+import type { Instrument } from './instrument.js';
 import { isData } from './json.js';
 import { Orders, type Order } from './orders.js';
 import { reconnects } from './protocol.js';
@@ -56,6 +58,8 @@ export interface ClientOptions extends ViewEvents {
   welcome?(welcome: Welcome): void;
   orders?(): void;
   notice?(notice: Notice): void;
+  /** Symbols of this shard are stale because of this; null: they are fresh. What is let go is not told. */
+  freshness?(shard: number, why: Stale | null): void;
   heartbeat?(heartbeat: Heartbeat): void;
   /** These symbols were not as the gateway says, and are asked for in full. */
   mismatch?(channel: Channel, symbols: string[]): void;
@@ -101,6 +105,13 @@ interface Pending {
   timer: ReturnType<typeof setTimeout> | null;
 }
 
+/** How a symbol or pattern is subscribed. */
+interface Wanted {
+  channel: Channel;
+  intervalMs: number;
+  maxAgeMs: number | undefined;
+}
+
 const ORDER_WAIT_MS = 6_000;
 const PATTERN_AGAIN_MS = 1_000;
 const BACKOFF_MS = { first: 250, most: 8_000 } as const;
@@ -110,6 +121,7 @@ export class Client {
   readonly timing: Timing;
   readonly orders: Orders;
   readonly repairs: Repairs;
+  readonly stale = new StaleShards();
   link: Link = 'connecting';
   /** Local clock, ms: when the link was lost, and when it is tried again. */
   lostAt = 0;
@@ -120,7 +132,7 @@ export class Client {
   private socket: SocketLike | null = null;
   private readonly now: () => number;
   private readonly pending = new Map<number, Pending>();
-  private readonly wanted = new Map<string, { channel: Channel; name: string; intervalMs: number }>();
+  private readonly wanted = new Map<string, Wanted & { name: string }>();
   private nextId = 1;
   private rows: Report[] = [];
   private retry: ReturnType<typeof setTimeout> | null = null;
@@ -251,6 +263,7 @@ export class Client {
       }
       case 'unsubscribed':
         this.view.unsubscribed(message as Unsubscribed);
+        this.stale.keep(this.view.instruments.values());
         return this.part(message as Unsubscribed, []);
       case 'rate_set': {
         const part = message as RateSet;
@@ -272,7 +285,7 @@ export class Client {
         this.orders.report(message as unknown as Report);
         return this.options.orders?.();
       case 'notice':
-        return this.options.notice?.(message as Notice);
+        return this.noticed(message as Notice);
       case 'error':
         return this.failed(message as ErrorReply);
       default:
@@ -284,25 +297,38 @@ export class Client {
     this.server = welcome;
     this.attempts = 0;
     this.repairs.reset();
+    this.stale.clear();
     // A new connection numbers slots and frames afresh; subscriptions are no part of a session.
     this.view = new View(this.options, this.now, this.options.form);
     this.timing.reset(welcome.server_time_us);
     this.setLink('open', '');
     this.options.welcome?.(welcome);
-    const groups = new Map<string, { channel: Channel; intervalMs: number; names: string[] }>();
-    for (const { channel, name, intervalMs } of this.wanted.values()) {
-      const key = `${channel} ${intervalMs}`;
-      const group = groups.get(key) ?? { channel, intervalMs, names: [] };
+    const groups = new Map<string, Wanted & { names: string[] }>();
+    for (const { name, ...how } of this.wanted.values()) {
+      const key = `${how.channel} ${how.intervalMs} ${how.maxAgeMs}`;
+      const group = groups.get(key) ?? { ...how, names: [] };
       group.names.push(name);
       groups.set(key, group);
     }
-    for (const { channel, intervalMs, names } of groups.values()) {
-      this.ask(channel, names, intervalMs).catch(() => undefined);
-    }
+    for (const { names, ...how } of groups.values()) this.ask(names, how).catch(() => undefined);
     if (welcome.account !== null) {
       this.rows = [];
       this.request({ op: 'orders' }).catch(() => undefined);
     }
+  }
+
+  private noticed(notice: Notice): void {
+    const told = this.stale.notice(notice);
+    if (told !== null) this.options.freshness?.(...told);
+    this.options.notice?.(notice);
+  }
+
+  /** State of a symbol now, and why it is stale; null when it is not held. Looked for by name, or at once. */
+  freshness(symbol: string | Instrument): Freshness | null {
+    const named = (): Instrument | undefined => [...this.view.instruments.values()].find((one) => one.symbol === symbol);
+    const instrument = typeof symbol === 'string' ? named() : symbol;
+    if (instrument === undefined) return null;
+    return this.link === 'open' ? this.stale.of(instrument) : { state: 'stale', reason: 'link_lost', words: 'link lost' };
   }
 
   private beat(message: Heartbeat): void {
@@ -389,21 +415,27 @@ export class Client {
     });
   }
 
-  /** Subscribes now and after every reconnect. Settles when the last part of the answer is here. */
-  subscribe(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
-    for (const name of symbols) this.wanted.set(`${channel} ${name}`, { channel, name, intervalMs });
-    return this.ask(channel, symbols, intervalMs);
+  /**
+   * Subscribes now and after every reconnect. Settles when the last part of the answer is here. Shards of which the last
+   * proof is older than `maxAgeMs` are told as stale.
+   */
+  subscribe(channel: Channel, symbols: string[], intervalMs: number, maxAgeMs?: number): Promise<Outcome> {
+    const how = { channel, intervalMs, maxAgeMs };
+    for (const name of symbols) this.wanted.set(`${channel} ${name}`, { ...how, name });
+    return this.ask(symbols, how);
   }
 
   /** A gateway that has just started knows no symbol yet: a wanted pattern is asked for again until it matches. */
-  private async ask(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
+  private async ask(symbols: string[], how: Wanted): Promise<Outcome> {
     const socket = this.socket;
-    const outcome = await this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs });
+    const { channel, intervalMs, maxAgeMs } = how;
+    const age = maxAgeMs === undefined ? {} : { max_age_ms: maxAgeMs };
+    const outcome = await this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs, ...age });
     const early = outcome.rejected.filter(({ symbol, code }) => code === 'unknown_symbol' && symbol.includes('*'));
     if (early.length > 0) {
       setTimeout(() => {
         const still = early.map(({ symbol }) => symbol).filter((symbol) => this.wanted.has(`${channel} ${symbol}`));
-        if (this.socket === socket && still.length > 0) this.ask(channel, still, intervalMs).catch(() => undefined);
+        if (this.socket === socket && still.length > 0) this.ask(still, how).catch(() => undefined);
       }, PATTERN_AGAIN_MS);
     }
     return outcome;

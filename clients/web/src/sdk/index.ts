@@ -3,6 +3,7 @@
 export { Client, RequestError, type ClientOptions, type Link, type OrderOutcome, type Outcome } from './client.js';
 export { decode, readHead, type Sink } from './compact.js';
 export { decodeFixed } from './fixed.js';
+export { StaleShards, type Freshness, type Stale } from './freshness.js';
 export { ViewHash, hashOf } from './hash.js';
 export { Instrument } from './instrument.js';
 export { decodeJson, type JsonMessage } from './json.js';

@@ -12,6 +12,8 @@ export interface SymbolInfo {
   lot_size: string;
   has_aggressor?: boolean;
   has_size?: boolean;
+  /** Why symbols are stale is told a shard at a time. */
+  shard?: number;
 }
 
 export interface Rejected {
@@ -140,6 +142,7 @@ export interface Report {
   [field: string]: unknown;
 }
 
+/** `stale` has `shard`, `reason` and `age_ms`; `fresh` has `shard`. */
 export interface Notice {
   op: 'notice';
   code: string;
