@@ -172,6 +172,10 @@ class Accounts:
         index = index[(index >= 0) & (index < len(ledger.held))]
         ledger.held[index] = ledger.based[index] = ledger.open[index] = False
 
+    def holds(self, symbol: int) -> bool:
+        """Whether a channel of the symbol is subscribed now."""
+        return any(symbol < len(ledger.held) and bool(ledger.held[symbol]) for ledger in self._ledgers)
+
     def heartbeat(self, last_frame: int) -> bool:
         """Compares with the heartbeat's `last_frame`. False: a frame was lost, ask for repair."""
         return self._follow(self.frame, last_frame)

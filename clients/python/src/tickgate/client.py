@@ -34,6 +34,8 @@ class Instrument:
     lot_size: str
     has_aggressor: bool
     has_size: bool
+    shard: int | None = None
+    """Why symbols are stale is told a shard at a time."""
 
     def price(self, mantissa: int) -> Decimal | None:
         """A price, exactly; None when that side is absent."""
@@ -70,6 +72,8 @@ class Client:
         """By id, as `subscribed` and `added` told them."""
         self.reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.notices: list[dict[str, Any]] = []
+        self.stale: dict[int, str] = {}
+        """Why shards are stale, until they are fresh or none of their symbols is held."""
         self.welcome: dict[str, Any] = {}
         self.accounts = Accounts()
         """What became of every event that was published for this session."""
@@ -113,9 +117,12 @@ class Client:
             raise TickgateError(answer)
         return answer
 
-    async def subscribe(self, symbols: Iterable[str], channel: str = "quote", interval_ms: int = 50) -> dict[str, Any]:
-        """Subscribes; patterns with `*` are allowed. The reply names what was refused, item by item."""
-        return await self.request("subscribe", channel=channel, symbols=list(symbols), interval_ms=interval_ms)
+    async def subscribe(self, symbols: Iterable[str], channel: str = "quote", interval_ms: int = 50,
+                        max_age_ms: int | None = None) -> dict[str, Any]:
+        """Subscribes; patterns with `*` are allowed. The reply names what was refused, item by item. Shards of which the last
+        proof is older than `max_age_ms` are told as stale."""
+        age = {} if max_age_ms is None else {"max_age_ms": max_age_ms}
+        return await self.request("subscribe", channel=channel, symbols=list(symbols), interval_ms=interval_ms, **age)
 
     async def order_new(self, cl_ord_id: str, symbol: str, side: str, qty: str, price: str | None = None,
                         tif: str = "day") -> dict[str, Any]:
@@ -192,12 +199,14 @@ class Client:
         op = answer.get("op")
         if op in ("subscribed", "added"):
             for told in answer["symbols"]:
-                instrument = Instrument(**{name: told[name] for name in Instrument.__dataclass_fields__})
+                instrument = Instrument(**{name: told[name] for name in Instrument.__dataclass_fields__ if name in told})
                 self.instruments[instrument.id] = instrument
             without_size = [told["id"] for told in answer["symbols"] if not told["has_size"]]
             self.accounts.joined(answer["channel"], [told["id"] for told in answer["symbols"]], without_size)
         elif op == "unsubscribed":
             self.accounts.left(answer["channel"], answer["ids"])
+            held = {one.shard for one in self.instruments.values() if self.accounts.holds(one.id)}
+            self.stale = {shard: why for shard, why in self.stale.items() if shard in held}
         if op == "heartbeat":
             self._needs_repair |= not self.accounts.heartbeat(answer["last_frame"])
             self._compare(answer.get("hash"))
@@ -205,9 +214,16 @@ class Client:
         elif op == "report":
             await self.reports.put(answer)
         elif op == "notice":
-            self.notices.append(answer)
+            self._noticed(answer)
         else:
             self._answered(answer)
+
+    def _noticed(self, notice: dict[str, Any]) -> None:
+        self.notices.append(notice)
+        if notice["code"] == "stale":
+            self.stale[notice["shard"]] = notice["reason"]
+        elif notice["code"] == "fresh":
+            self.stale.pop(notice["shard"], None)
 
     def _answered(self, answer: dict[str, Any]) -> None:
         """Settles a request with its answer; parts become one, so that no refusal of an earlier part is left out."""
