@@ -153,7 +153,12 @@ impl<S: Socket> Engine<S> {
         let (shard, epoch, revision) = (definitions.shard, definitions.feed_epoch, definitions.revision);
         let ids = self.directory.define(definitions);
         ids.iter().for_each(|id| self.table.ensure(*id, shard));
-        self.ingest.define(shard, epoch, revision, ids);
+        for id in self.ingest.define(shard, epoch, revision, ids) {
+            let moved = self.directory.shard(id) != Some(shard);
+            if !moved && self.table.judge(id, None, now_us, self.config.bounds) {
+                self.touched.insert(id);
+            }
+        }
         if self.directory.len() > known {
             self.add_matching(known, now_us);
         }

@@ -5,6 +5,7 @@
 use crate::bits::Bits;
 use crate::last_value::{Bounds, Received, Table};
 use bytes::Bytes;
+use std::collections::HashSet;
 use wire::batch::{BatchError, Snapshot, SnapshotRow};
 use wire::instrument::InstrumentId;
 use wire::shard::{ShardCounters, ShardReader, ShardSink, StaleReason};
@@ -90,11 +91,20 @@ impl Ingest {
         Self { shards: (0..shards).map(shard).collect(), bounds, unknown_index: 0 }
     }
 
-    /// Says what each index of a shard means within an epoch.
-    pub fn define(&mut self, shard: u16, epoch: u64, revision: u32, ids: Vec<InstrumentId>) {
-        if let Some(shard) = self.shards.get_mut(usize::from(shard)) {
-            (shard.ids, shard.ids_epoch, shard.ids_revision) = (ids, epoch, revision);
-        }
+    /// Says what each index of a shard means within an epoch. Returns the ids that are listed no more: no proof of
+    /// this shard speaks for them.
+    pub fn define(
+        &mut self,
+        shard: u16,
+        epoch: u64,
+        revision: u32,
+        ids: Vec<InstrumentId>,
+    ) -> Vec<InstrumentId> {
+        let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return Vec::new() };
+        let listed: HashSet<InstrumentId> = ids.iter().copied().collect();
+        (shard.ids_epoch, shard.ids_revision) = (epoch, revision);
+        let before = std::mem::replace(&mut shard.ids, ids);
+        before.into_iter().filter(|id| !listed.contains(id)).collect()
     }
 
     /// What a shard needs now. Definitions come first: a snapshot's rows mean nothing without them.

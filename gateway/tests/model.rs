@@ -88,3 +88,9 @@ fn in_a_quiet_market_nothing_is_called_stale() {
     break_a_rule();
     model::directed::quiet_is_not_stale_for_half_an_hour();
 }
+
+#[test]
+fn an_instrument_that_is_listed_no_more_is_stale() {
+    break_a_rule();
+    model::directed::what_is_listed_no_more_is_stale();
+}

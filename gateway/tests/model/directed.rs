@@ -134,3 +134,30 @@ pub(crate) fn quiet_is_not_stale_for_half_an_hour() {
         assert!(now_us - silent_us <= 500_000, "stale within 500 ms of the last beat");
     }
 }
+
+/// An instrument that the publisher lists no more has nobody who proves it: it is stale, whatever its shard is.
+pub(crate) fn what_is_listed_no_more_is_stale() {
+    let mut now_us = 1_700_000_000_000_000;
+    let (mut random, mut histories) = (Random(9), HashMap::new());
+    let mut old = Publisher::new(0, 100, 12);
+    (0..400).for_each(|_| old.event(&mut random, now_us, &mut histories));
+    old.batch(now_us);
+    let (mut engine, mut client) = held_by_one(&mut old, now_us);
+    let mut new = Publisher::new(0, 200, 6);
+    (0..400).for_each(|_| new.event(&mut random, now_us, &mut histories));
+    new.batch(now_us);
+    engine.define(new.definitions(), now_us);
+    assert!(engine.batch(0, &Bytes::from(new.batch(now_us)), now_us).is_ok());
+    assert!(engine.snapshot(0, &new.snapshot(now_us), now_us).unwrap());
+    let symbols = (0..12).map(|id| (id, symbol(0, id as usize))).collect();
+    let truth = Truth { histories: &histories, symbols: &symbols, epochs: &HashMap::new() };
+    for _ in 0..20 {
+        engine.batch(0, &Bytes::from(new.batch(now_us)), now_us).unwrap();
+        engine.run_due(|| now_us);
+        client.read(&truth);
+        now_us += 50_000;
+    }
+    let state = |id| client.view.quote(id).unwrap().state;
+    assert!((6..12).all(|id| state(id) == State::Stale), "listed no more");
+    assert!((0..6).any(|id| state(id) != State::Stale), "still listed");
+}

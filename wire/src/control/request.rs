@@ -5,6 +5,9 @@ use crate::order::{AccountId, Act, SessionName};
 /// Most symbols and patterns of one request.
 pub const REQUEST_SYMBOLS_MAX: usize = 4_096;
 
+/// Most patterns of one request: each is held against every symbol.
+pub(super) const REQUEST_PATTERNS_MAX: usize = 64;
+
 /// Most buckets of one `hashes` request that names some.
 pub(super) const REQUEST_BUCKETS_MAX: usize = 8;
 

@@ -4,7 +4,7 @@ use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, 
 use crate::control::Fault;
 use crate::control::request::{
     Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op, REQUEST_BUCKETS_MAX,
-    REQUEST_SYMBOLS_MAX, Selection, SetRate, Subscribe,
+    REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, Selection, SetRate, Subscribe,
 };
 use crate::error::ErrorCode;
 use crate::instrument::valid_pattern;
@@ -251,6 +251,9 @@ impl<'a> Message<'_, 'a> {
                 }
                 _ => return Err(bad(&format!("symbols[{i}]"), "a text")),
             }
+        }
+        if names.iter().filter(|name| name.contains('*')).count() > REQUEST_PATTERNS_MAX {
+            return Err(bad("symbols", "at most 64 patterns"));
         }
         Ok(Names(names))
     }

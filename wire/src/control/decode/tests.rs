@@ -126,6 +126,11 @@ fn channels_symbols_and_intervals_are_checked() {
     assert!(decode(r#"{"op":"repair"}"#).unwrap().contains("Repair(None)"));
     assert!(decode(r#"{"op":"hashes","id":1}"#).unwrap().contains("Hashes(None)"));
     assert!(decode(r#"{"op":"hashes","buckets":[0,63]}"#).unwrap().contains("Hashes(Some([0, 63]))"));
+    let patterns = |count: usize| {
+        let list = vec!["\"A*\""; count].join(",");
+        decode(&format!(r#"{{"op":"subscribe","channel":"quote","symbols":["B",{list}]}}"#))
+    };
+    assert!(patterns(64).is_ok() && patterns(65).is_err());
     let aged = |ms: &str| {
         decode(&format!(r#"{{"op":"subscribe","channel":"quote","symbols":["A"],"max_age_ms":{ms}}}"#))
     };
