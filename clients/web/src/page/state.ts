@@ -1,6 +1,7 @@
 // What all panels of the page share: the client, the symbols, the selection, and what is proven right now.
 
-import { Client, STATE, type Instrument, type Merged, type Notice, type Print, type Welcome } from '../sdk/index.js';
+import { Client, STATE, type Instrument, type Merged, type Notice, type Print, type Stale, type Welcome } from '../sdk/index.js';
+import { span } from './dom.js';
 
 /** Without a heartbeat for longer than this nothing is proven, ms. */
 const PROOF_MS = 2_500;
@@ -60,6 +61,7 @@ export class PageState {
       left: (instrument) => this.left(instrument),
       orders: () => (this.ordersChanged = true),
       notice: (notice) => this.notice(notice),
+      freshness: (shard, why) => this.freshness(shard, why),
       mismatch: (channel, symbols) => this.note('mismatch', `${channel} asked for in full: ${symbols.join(', ')}`),
       link: (_link, detail) => this.linkMoved(detail),
     });
@@ -110,7 +112,14 @@ export class PageState {
     this.dirty.add(instrument.symbol);
   }
 
+  private freshness(shard: number, why: Stale | null): void {
+    if (why === null) this.note('fresh', `shard ${shard}`);
+    else this.note('stale', `shard ${shard}: ${why.words}, last proven ${span(why.ageMs)} before`);
+    for (const { instrument } of this.rows) if (instrument.info.shard === shard) this.dirty.add(instrument.symbol);
+  }
+
   private notice(notice: Notice): void {
+    if (notice.code === 'stale' || notice.code === 'fresh') return; // told by `freshness`
     const rest = Object.entries(notice).filter(([key]) => key !== 'op' && key !== 'code');
     this.note(notice.code, rest.map(([key, value]) => `${key} ${String(value)}`).join(', '));
   }
@@ -145,7 +154,14 @@ export class PageState {
   shownState(instrument: Instrument): number {
     if (!this.proven()) return STATE.stale;
     if (!instrument.quote.based && !instrument.trade.based) return STATE.stale;
-    return instrument.state;
+    const { state } = this.client.stale.of(instrument);
+    return state === 'stale' ? STATE.stale : instrument.state;
+  }
+
+  /** Why a symbol that is shown as STALE is so, in words; '' = nobody told. */
+  why(instrument: Instrument): string {
+    const silent = this.client.link === 'open' && !this.proven();
+    return silent ? 'gateway silent' : (this.client.freshness(instrument)?.words ?? '');
   }
 
   /** Since when the shown state holds, ms ago. */

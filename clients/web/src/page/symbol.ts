@@ -1,9 +1,10 @@
 // The selected symbol: best bid and ask, last, its account of events, and the tape of trades.
 
-import { change, decimal, group, shown, type Instrument } from '../sdk/index.js';
+import { STATE, change, decimal, group, shown, type Instrument } from '../sdk/index.js';
 import { attr, byId, clock, make, put, setGlyph, span } from './dom.js';
 import { STATES, type PageState, type TapeRow } from './state.js';
 import { split, tone } from './watch.js';
+import { sentence } from './why.js';
 
 const TONES = ['up', 'm', 'warn', 'halt'];
 
@@ -31,7 +32,9 @@ export class SymbolPanel {
     tag.className = `tag ${TONES[state]}`;
     setGlyph(tag.firstElementChild as Element, `g${state}`);
     const old = state >= 2 ? ` ${span(this.state.stateAge(instrument))}` : '';
-    put(tag.lastElementChild as Element, `${STATES[state]}${old}`);
+    const why = state === STATE.stale ? this.state.why(instrument) : '';
+    put(tag.lastElementChild as Element, `${STATES[state]}${old}${why && `, ${why}`}`);
+    attr(tag, 'title', sentence(why));
     const price = (mantissa: number) => shown(mantissa, info.price_exponent);
     const qty = (mantissa: number) => shown(mantissa, info.qty_exponent);
     const traded = trade.tc > 0;

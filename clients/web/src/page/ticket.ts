@@ -122,7 +122,10 @@ export class Ticket {
     if (qty === null || qty <= 0) return 'quantity is no number';
     if (qty % lot !== 0) return `quantity is no multiple of the lot ${trimmed(info.lot_size)}`;
     const state = this.state.shownState(selected.instrument);
-    if (state >= STATE.stale && this.type === 'market') return `quote is ${STATES[state]}`;
+    if (state >= STATE.stale && this.type === 'market') {
+      const why = state === STATE.stale ? this.state.why(selected.instrument) : '';
+      return `quote is ${STATES[state]}${why && `: ${why}`}`;
+    }
     if (state === STATE.halted) return 'halted';
     const order: NewOrder = {
       cl_ord_id: '',

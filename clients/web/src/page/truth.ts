@@ -3,6 +3,7 @@
 import { STATE, group } from '../sdk/index.js';
 import { attr, byId, clock, put, setGlyph, span } from './dom.js';
 import type { PageState } from './state.js';
+import { summary } from './why.js';
 
 /** Why a connection ended, by its close code; one without a sentence is told by its number and word. */
 const REASONS: { [code: string]: string } = {
@@ -60,7 +61,16 @@ export class TruthBar {
 
   private counts(): void {
     const counts = [0, 0, 0, 0];
-    for (const row of this.state.rows) counts[this.state.shownState(row.instrument)]!++;
+    const reasons: string[] = [];
+    for (const { instrument } of this.state.rows) {
+      const state = this.state.shownState(instrument);
+      counts[state]!++;
+      if (state === STATE.stale) reasons.push(this.state.why(instrument));
+    }
+    const { words, all } = summary(reasons);
+    put(byId('why'), words);
+    byId('why').hidden = words === '';
+    attr(byId('n2').parentElement as Element, 'title', all);
     counts.forEach((count, state) => {
       put(byId(`n${state}`), group(String(count)));
       if (state < 2) return;

@@ -3,6 +3,7 @@
 import { STATE, change, shown, type Link } from '../sdk/index.js';
 import { attr, byId, glyph, make, put, setGlyph, span } from './dom.js';
 import { STATES, type PageState, type Row } from './state.js';
+import { sentence } from './why.js';
 
 const calm = matchMedia('(prefers-reduced-motion:reduce)');
 
@@ -22,6 +23,7 @@ interface Pooled {
   venue: HTMLElement;
   cells: HTMLElement[];
   age: HTMLElement;
+  why: HTMLElement;
   index: number;
   row: Row | null;
   last: number;
@@ -138,9 +140,11 @@ export class WatchList {
     symbol.append(name, venue);
     const classes = ['n xs s', 'n xb px', 'n xb px', 'n xs s', 'n px', 'n d', 'n d xm m', 'n d xm m'];
     const cells = classes.map((className) => cell(className));
-    const age = cell('age');
+    const cellOfAge = cell('age');
+    const [age, why] = [make('span'), make('span')];
+    cellOfAge.append(age, why);
     this.body.append(root);
-    return { root, icon, word, name, venue, cells, age, index: -1, row: null, last: 0 };
+    return { root, icon, word, name, venue, cells, age, why, index: -1, row: null, last: 0 };
   }
 
   /** Puts pooled rows where they are seen. */
@@ -218,6 +222,9 @@ export class WatchList {
     if (changed.className !== look) changed.className = look;
     put(age, span(performance.now() - instrument.changedAt));
     put(events, `×${quote.events}`);
+    const why = state === STATE.stale ? this.state.why(instrument) : '';
+    put(pooled.why, why && `, ${why}`);
+    attr(pooled.age.parentElement as Element, 'title', sentence(why));
     if (state === STATE.stale) put(pooled.age, `STALE ${span(this.state.stateAge(instrument))}`);
     else if (state === STATE.halted) put(pooled.age, `HALTED ${span(this.state.stateAge(instrument))}`);
     if (flash && !calm.matches && state < 2 && pooled.last !== 0 && pooled.last !== trade.lastPrice) {

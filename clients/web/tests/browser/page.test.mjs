@@ -43,6 +43,44 @@ test('states are shown by shape, word and count, and a filter shows only them', 
   }
 });
 
+test('a stale symbol says why in the bar, its row, the symbol and the notices', async () => {
+  const gateway = await scripted({ symbols: 40, moving: false });
+  for (const row of gateway.rows.filter(({ id }) => id % 4 === 1)) row.state = 2;
+  const tell = (code, body) => gateway.sessions.forEach((session) => session.say('notice', { code, shard: 1, ...body }));
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);
+  try {
+    await until(page, '#n2', (now) => now === '10', 'a shard is stale');
+    assert.equal(await page.locator('#why').isVisible(), false, 'nobody told why');
+    tell('stale', { reason: 'publisher_changed', age_ms: 412 });
+    await until(page, '#why', (now) => now === 'publisher changed', 'the truth bar says why');
+    assert.equal(await page.locator('.truth [data-f="2"]').getAttribute('title'), '10 publisher changed: Another publisher took over the feed.');
+    const row = `#${await page.locator('.r[data-s="2"]').first().getAttribute('id')}`;
+    await until(page, `${row} .age`, (now) => /^STALE .* s, publisher changed$/.test(now), 'the row says why');
+    assert.equal(await page.locator(`${row} .age`).getAttribute('title'), 'Another publisher took over the feed');
+    await page.click(row);
+    await until(page, '#sstate', (now) => /^STALE .* s, publisher changed$/.test(now), 'the symbol says why');
+    await page.click('#tb2');
+    await until(page, '#tp tbody tr:first-child', (now) => /^\d\d:.*staleshard 1: publisher changed, last proven 0.4 s before$/.test(now), 'a line of notices');
+    for (const width of [1600, 1280, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      const bar = await page.evaluate(() => [document.querySelector('.truth')].map((box) => [box.scrollWidth, box.clientWidth])[0]);
+      assert.equal(bar[0], bar[1], `nothing is cut at ${width} px`);
+      await page.screenshot({ path: `${OUT}stale-${width}.png` });
+    }
+    await page.setViewportSize({ width: 1600, height: 800 });
+    tell('stale', { reason: 'max_age', shard: 2, age_ms: 300 });
+    await until(page, '#n2', (now) => now === '20', 'what is older than asked is stale as well');
+    await until(page, '#why', (now) => now.endsWith(', 1 more'), 'two reasons');
+    tell('fresh', { shard: 2 });
+    await until(page, '#n2', (now) => now === '10', 'fresh again');
+    await until(page, '#tp tbody tr:first-child', (now) => now.endsWith('freshshard 2'), 'a line of notices');
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
+
 test('nothing is green without a link, and the page comes back by itself', async () => {
   const gateway = await scripted({ symbols: 30 });
   const allow = (line) => line.includes('WebSocket') || line.includes('ERR_');

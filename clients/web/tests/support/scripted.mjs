@@ -220,7 +220,7 @@ class Session {
     this.sets[channel] = this.rows.map((row) => row.id);
     const symbols = this.rows.map((row) => ({
       symbol: row.symbol, id: row.id, price_exponent: -2, qty_exponent: -3, tick_size: '0.01', lot_size: '0.001',
-      has_aggressor: true, has_size: true,
+      has_aggressor: true, has_size: true, shard: row.id % 4,
     }));
     for (let at = 0; at < symbols.length; at += 64) {
       const part = symbols.slice(at, at + 64);
