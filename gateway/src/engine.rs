@@ -8,6 +8,7 @@ mod requests;
 mod wildcards;
 
 pub use requests::SLOTS_MAX;
+pub use wildcards::WILDCARDS_MAX;
 
 use crate::bits::Bits;
 use crate::directory::Directory;

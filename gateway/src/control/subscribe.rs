@@ -74,7 +74,8 @@ impl<S: Socket> Desk<'_, S> {
         let channel = channel(asked.channel);
         let mut rejected = Vec::new();
         let mut ids = BTreeSet::new();
-        let mut patterns = Vec::new();
+        let mut patterns: Vec<&str> = Vec::new();
+        let left = self.engine.wildcards_left(self.client.session);
         for name in &asked.symbols.0 {
             if is_pattern(name) {
                 let matching: Vec<InstrumentId> = self.engine.directory.matching(name).collect();
@@ -82,7 +83,15 @@ impl<S: Socket> Desk<'_, S> {
                     rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
                     continue;
                 }
-                patterns.push(*name);
+                let known =
+                    self.engine.remembers(self.client.session, channel, name) || patterns.contains(name);
+                if !known && patterns.len() >= left {
+                    rejected.push(Rejected::new(name, ErrorCode::TooManySymbols, None));
+                    continue;
+                }
+                if !known {
+                    patterns.push(*name);
+                }
                 for instrument in matching {
                     self.take(channel, instrument, asked.interval_ms, None, &mut ids, &mut rejected);
                 }

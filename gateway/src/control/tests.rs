@@ -229,3 +229,36 @@ fn hashes_lead_from_the_buckets_to_the_symbols() {
     world.now_us += 250_000;
     assert_eq!(world.ask_one(r#"{"op":"hashes"}"#)["owed"], false);
 }
+
+#[test]
+fn an_instrument_that_two_patterns_match_joins_once() {
+    let mut world = World::welcomed();
+    world.ask(r#"{"op":"subscribe","channel":"quote","symbols":["A*","AB*"],"interval_ms":50}"#);
+    let more = ["A.X", "AB.X", "B.X", "ABC.X"].map(instrument).to_vec();
+    world.engine.define(Definitions { shard: 0, feed_epoch: 1, revision: 2, instruments: more }, 0);
+    let added = world.ask(r#"{"op":"ping"}"#);
+    assert_eq!(added.iter().filter(|text| text.contains("ABC.X")).count(), 1, "{added:?}");
+    assert_eq!(world.engine.outbox(0).unwrap().symbols(), 3);
+    let left = world.ask_one(r#"{"op":"unsubscribe","channel":"quote","symbols":["A*","AB*"]}"#);
+    assert_eq!(left["ids"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_session_holds_no_more_wildcards_than_the_bound() {
+    let mut world = World::welcomed();
+    let many = (0..320).map(|at| instrument(&format!("W{at:03}.X"))).collect();
+    world.engine.define(Definitions { shard: 1, feed_epoch: 1, revision: 1, instruments: many }, 0);
+    for group in 0..5 {
+        let patterns: Vec<String> = (0..64).map(|at| format!("\"W{:03}*\"", group * 64 + at)).collect();
+        let list = patterns.join(",");
+        let request =
+            format!(r#"{{"op":"subscribe","channel":"quote","symbols":[{list}],"interval_ms":50}}"#);
+        let reply = world.ask_one(&request);
+        let refused = reply["rejected"].as_array().unwrap();
+        assert_eq!(refused.len(), if group < 4 { 0 } else { 64 }, "{group}");
+        assert!(refused.iter().all(|item| item["code"] == "too_many_symbols"));
+    }
+    assert_eq!(world.engine.wildcards_left(0), 0);
+    let again = world.ask_one(r#"{"op":"subscribe","channel":"quote","symbols":["W000*"],"interval_ms":50}"#);
+    assert_eq!(again["rejected"].as_array().unwrap().len(), 0, "one that is held already costs nothing");
+}

@@ -8,6 +8,9 @@ use crate::pending::Join;
 use std::collections::VecDeque;
 use wire::instrument::{InstrumentId, matches};
 
+/// Most wildcards that a session holds.
+pub const WILDCARDS_MAX: usize = 256;
+
 /// A wildcard that a session holds: instruments that come later and match it are added.
 #[derive(Debug)]
 pub(super) struct Wildcard {
@@ -20,27 +23,36 @@ pub(super) struct Wildcard {
 }
 
 impl<S: Socket> Engine<S> {
-    /// Instruments from the `known`-th on are new: they join the sessions whose wildcards match them.
+    /// Instruments from the `known`-th on are new: they join the sessions whose wildcards match them. One wildcard after
+    /// the other: what one has let join, the next finds held.
     pub(super) fn add_matching(&mut self, known: usize, now_us: i64) {
-        let mut joins = Vec::new();
-        for wildcard in &self.wildcards {
-            let Some(outbox) = &self.outboxes[wildcard.session as usize] else { continue };
-            let new = self.directory.iter().skip(known);
-            let ids = new
-                .filter(|(id, new)| {
-                    matches(&wildcard.text, &new.symbol) && outbox.slot_of(wildcard.channel, *id).is_none()
-                })
-                .map(|(id, _)| id)
-                .take(wire::SESSION_SYMBOLS_MAX.saturating_sub(outbox.symbols()))
-                .collect::<VecDeque<_>>();
-            if !ids.is_empty() {
-                let (channel, slot, head) = (wildcard.channel, wildcard.slot, wildcard.head.clone());
-                let max_age_ms = wildcard.max_age_ms;
-                let join = Join { head, tail: String::new(), channel, slot, ids, max_age_ms };
-                joins.push((wildcard.session, join));
+        for at in 0..self.wildcards.len() {
+            if let Some(join) = self.gained(&self.wildcards[at], known) {
+                self.join(self.wildcards[at].session, join, now_us);
             }
         }
-        joins.into_iter().for_each(|(session, join)| self.join(session, join, now_us));
+    }
+
+    fn gained(&self, wildcard: &Wildcard, known: usize) -> Option<Join> {
+        let outbox = self.outbox(wildcard.session)?;
+        let new = self.directory.iter().skip(known);
+        let ids: VecDeque<InstrumentId> = new
+            .filter(|(id, new)| {
+                matches(&wildcard.text, &new.symbol) && outbox.slot_of(wildcard.channel, *id).is_none()
+            })
+            .map(|(id, _)| id)
+            .take(wire::SESSION_SYMBOLS_MAX.saturating_sub(outbox.symbols()))
+            .collect();
+        let Wildcard { channel, slot, max_age_ms, .. } = *wildcard;
+        let (head, tail) = (wildcard.head.clone(), String::new());
+        (!ids.is_empty()).then_some(Join { head, tail, channel, slot, ids, max_age_ms })
+    }
+
+    /// How many more wildcards a session may hold.
+    #[must_use]
+    pub fn wildcards_left(&self, session: u32) -> usize {
+        let held = self.wildcards.iter().filter(|wildcard| wildcard.session == session).count();
+        WILDCARDS_MAX.saturating_sub(held)
     }
 
     /// Remembers a wildcard, so that instruments that come later join; `head` begins the `added` message.
