@@ -1,11 +1,13 @@
 //! The door: accepts connections, answers plain HTTP, and turns handshakes into sessions.
 
 mod asked;
+mod bodies;
 mod echo;
 mod exchange;
 mod pages;
 
 pub use asked::{Asked, BadQuery, shown};
+pub use bodies::{BODIES_BYTES_MAX, Bodies};
 pub use pages::{Page, Pages};
 
 use crate::session::guard::Limits;
@@ -14,7 +16,7 @@ use bytes::Bytes;
 use echo::Echo;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use std::cell::Cell;
 use std::io;
@@ -55,6 +57,8 @@ pub struct Door {
     pub limits: Limits,
     /// Whether `/echo` is there.
     pub socket_echo: bool,
+    /// Bodies of answers that are on their way.
+    pub bodies: Bodies,
 }
 
 /// Descriptors that connections leave to the bus, the listener and the runtime.
@@ -181,7 +185,13 @@ fn answer<S: Site>(
             return plain(StatusCode::BAD_REQUEST, "a path begins with /");
         }
         let asked = Asked { path, query: request.uri().query(), headers: request.headers() };
-        let page = site.get(&asked).or_else(|| door.pages.get(path));
+        let page = match site.get(&asked) {
+            Some(page) => match door.bodies.hold(page.body) {
+                Some(body) => Some(Page { body, ..page }),
+                None => return busy(),
+            },
+            None => door.pages.get(path), // shared by all answers
+        };
         return page
             .map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response);
     };
@@ -196,6 +206,13 @@ fn answer<S: Site>(
         }
         Err((status, text)) => plain(status, text),
     }
+}
+
+/// So much is on its way to peers that do not read it that no more answers are made.
+fn busy() -> Response<Full<Bytes>> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many answers are unread");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -46,7 +46,7 @@ pub use http::listen;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{Door, Pages};
+use crate::http::{Bodies, Door, Pages};
 use crate::session::guard::Limits;
 use crate::shell::Shell;
 use crate::worker::Worker;
@@ -87,7 +87,8 @@ pub async fn run(
             "--sessions-max is lowered to what the limit of descriptors holds"
         );
     }
-    let door = Door { connections_max, pages, limits, socket_echo: config.socket_echo };
+    let door =
+        Door { connections_max, pages, limits, socket_echo: config.socket_echo, bodies: Bodies::default() };
     let shell = Rc::new(Shell::new(config, bus, Clock::start()));
     let mut tasks = JoinSet::new();
     // The market task gives way by itself after each turn; a budget would only split its turns.
