@@ -20,7 +20,7 @@ use select::Selected;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use wire::control::reply;
-use wire::frame::json::{decimal, integer};
+use wire::frame::json::{integer, quote_members, times, totals_members};
 use wire::frame::{QuoteImage, State, TradeImage};
 use wire::instrument::{Instrument, InstrumentId};
 
@@ -147,36 +147,16 @@ fn symbol(out: &mut Vec<u8>, id: InstrumentId, instrument: &Instrument, shard: u
 // The members of the socket's `json` form without those that only mean something in a stream: `events`, ranges.
 
 fn quote(out: &mut Vec<u8>, now: &QuoteImage, instrument: &Instrument) {
-    let quote = &now.quote;
-    let there = |size: i64| !instrument.has_size || size != 0;
     field(out, ",\"quote\":{\"total\":", now.ver.into());
     field(out, ",\"lost\":", now.lost.into());
-    number(out, ",\"bid\":", there(quote.bid_size).then_some(quote.bid), instrument.price_exponent);
-    number(out, ",\"ask\":", there(quote.ask_size).then_some(quote.ask), instrument.price_exponent);
-    number(out, ",\"bid_size\":", Some(quote.bid_size), instrument.qty_exponent);
-    number(out, ",\"ask_size\":", Some(quote.ask_size), instrument.qty_exponent);
-    let state = match now.state {
-        State::Live => ",\"state\":\"live\"",
-        State::Quiet => ",\"state\":\"quiet\"",
-        State::Stale => ",\"state\":\"stale\"",
-        State::Halted => ",\"state\":\"halted\"",
-    };
-    text(out, state);
-    times(out, now.ts_event, now.ts_recv);
+    quote_members(out, now, instrument);
     text(out, "}");
 }
 
 fn trade(out: &mut Vec<u8>, now: &TradeImage, instrument: &Instrument) {
     field(out, ",\"trade\":{\"total\":", now.tc.into());
     field(out, ",\"lost\":", now.lost.into());
-    number(out, ",\"volume\":", Some(now.volume), instrument.qty_exponent);
-    number(out, ",\"buy_volume\":", Some(now.buy_volume), instrument.qty_exponent);
-    let exponent = instrument.price_exponent + instrument.qty_exponent;
-    number(out, ",\"notional\":", Some(now.notional), exponent);
-    let some = now.tc > 0;
-    number(out, ",\"price\":", some.then_some(now.last.price), instrument.price_exponent);
-    number(out, ",\"qty\":", some.then_some(now.last.qty), instrument.qty_exponent);
-    field(out, ",\"trade_id\":", now.last.trade_id.into());
+    totals_members(out, now, instrument);
     times(out, now.last.ts_event, now.last.ts_recv);
     text(out, "}");
 }
@@ -188,21 +168,4 @@ fn text(out: &mut Vec<u8>, text: &str) {
 fn field(out: &mut Vec<u8>, name: &str, value: i128) {
     text(out, name);
     integer(out, value);
-}
-
-fn times(out: &mut Vec<u8>, ts_event: i64, ts_recv: i64) {
-    field(out, ",\"ts_event\":", (ts_event / 1_000).into());
-    field(out, ",\"ts_recv\":", (ts_recv / 1_000).into());
-}
-
-fn number(out: &mut Vec<u8>, name: &str, mantissa: Option<impl Into<i128>>, exponent: i8) {
-    text(out, name);
-    match mantissa {
-        None => text(out, "null"),
-        Some(mantissa) => {
-            text(out, "\"");
-            decimal(out, mantissa.into(), exponent);
-            text(out, "\"");
-        }
-    }
 }

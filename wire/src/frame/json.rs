@@ -49,6 +49,12 @@ pub fn quote(out: &mut Vec<u8>, id: u32, events: u64, now: &QuoteImage, instrume
     field(out, ",\"total\":", now.ver.into());
     field(out, ",\"events\":", events.into());
     field(out, ",\"lost\":", now.lost.into());
+    quote_members(out, now, instrument);
+    text(out, "}");
+}
+
+/// Appends the members of a quote that hold by themselves, each with a comma before it: prices, sizes, freshness, times.
+pub fn quote_members(out: &mut Vec<u8>, now: &QuoteImage, instrument: &Instrument) {
     let quote = &now.quote;
     let absent = |size: i64| instrument.has_size && size == 0;
     price(out, ",\"bid\":", (!absent(quote.bid_size)).then_some(quote.bid), instrument.price_exponent);
@@ -57,7 +63,6 @@ pub fn quote(out: &mut Vec<u8>, id: u32, events: u64, now: &QuoteImage, instrume
     price(out, ",\"ask_size\":", Some(quote.ask_size), instrument.qty_exponent);
     state(out, now.state);
     times(out, now.ts_event, now.ts_recv);
-    text(out, "}");
 }
 
 /// Appends a print; `listed` = already in the totals sent before.
@@ -95,15 +100,7 @@ pub fn trade_full(
     field(out, ",\"epoch\":", now.feed_epoch.into());
     field(out, ",\"total\":", now.tc.into());
     field(out, ",\"lost\":", now.lost.into());
-    price(out, ",\"volume\":", Some(now.volume), instrument.qty_exponent);
-    price(out, ",\"buy_volume\":", Some(now.buy_volume), instrument.qty_exponent);
-    text(out, ",\"notional\":\"");
-    decimal(out, now.notional, instrument.price_exponent + instrument.qty_exponent);
-    text(out, "\"");
-    let some = now.tc > 0;
-    price(out, ",\"price\":", some.then_some(now.last.price), instrument.price_exponent);
-    price(out, ",\"qty\":", some.then_some(now.last.qty), instrument.qty_exponent);
-    field(out, ",\"trade_id\":", now.last.trade_id.into());
+    totals_members(out, now, instrument);
     if let Some(range) = range {
         price(out, ",\"first\":", Some(range.first), instrument.price_exponent);
         price(out, ",\"high\":", Some(range.high), instrument.price_exponent);
@@ -113,6 +110,19 @@ pub fn trade_full(
     state(out, now.state);
     times(out, now.last.ts_event, now.last.ts_recv);
     text(out, "}");
+}
+
+/// Appends the members of trade totals that hold by themselves, each with a comma before it: sums and the last print.
+pub fn totals_members(out: &mut Vec<u8>, now: &TradeImage, instrument: &Instrument) {
+    price(out, ",\"volume\":", Some(now.volume), instrument.qty_exponent);
+    price(out, ",\"buy_volume\":", Some(now.buy_volume), instrument.qty_exponent);
+    text(out, ",\"notional\":\"");
+    decimal(out, now.notional, instrument.price_exponent + instrument.qty_exponent);
+    text(out, "\"");
+    let some = now.tc > 0;
+    price(out, ",\"price\":", some.then_some(now.last.price), instrument.price_exponent);
+    price(out, ",\"qty\":", some.then_some(now.last.qty), instrument.qty_exponent);
+    field(out, ",\"trade_id\":", now.last.trade_id.into());
 }
 
 fn text(out: &mut Vec<u8>, text: &str) {
@@ -136,7 +146,8 @@ fn state(out: &mut Vec<u8>, state: State) {
     );
 }
 
-fn times(out: &mut Vec<u8>, ts_event: i64, ts_recv: i64) {
+/// Appends the members `ts_event` and `ts_recv`, µs.
+pub fn times(out: &mut Vec<u8>, ts_event: i64, ts_recv: i64) {
     field(out, ",\"ts_event\":", (ts_event / 1_000).into());
     field(out, ",\"ts_recv\":", (ts_recv / 1_000).into());
 }
