@@ -41,6 +41,8 @@ fn above_the_cap_the_answer_is_503_and_there_is_room_again_when_one_leaves() {
                 assert_eq!(peer.rest().await, (b"no room\n".to_vec(), Nothing::Ended));
             }));
             refused.await;
+            // Their ends lie before this ping, so their places among the few that linger are free again.
+            healthy.answered().await;
             let mut asking = Peer::connect(address, None).await;
             assert_eq!(asking.upgrade(address).await, Ok(503), "{round}");
             assert_eq!(asking.rest().await.1, Nothing::Ended);
