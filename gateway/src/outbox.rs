@@ -352,7 +352,11 @@ impl<S: Socket> Outbox<S> {
             None => buffer.extend_from_slice(b"null"),
         }
         match hash {
-            Some(hash) => buffer.extend_from_slice(format!(",\"hash\":\"{}\"", hash.text()).as_bytes()),
+            Some(hash) => {
+                buffer.extend_from_slice(b",\"hash\":\"");
+                buffer.extend_from_slice(hash.text().as_bytes());
+                buffer.push(b'"');
+            }
             None => buffer.extend_from_slice(b",\"hash\":null"),
         }
         buffer.extend_from_slice(b",\"clock_offset_us\":");
