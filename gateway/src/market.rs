@@ -120,8 +120,9 @@ fn take_answer(shell: &Shell, shards: &mut Shards, answer: Answer) {
 /// Asks the bus for what shards need now.
 fn ask(shell: &Rc<Shell>, shards: &mut Shards, asked: &Asked) {
     let now_us = shell.clock.now_us();
+    let asked_for = shell.asked_for.take();
     if shell.interest_changed.take() {
-        shards.want(shell.engine.borrow().shards_wanted());
+        shards.want(shell.engine.borrow().shards_wanted() | asked_for);
     }
     for shard in 0..shell.shards() {
         let want = shell.engine.borrow().wants(shard);
@@ -142,6 +143,10 @@ fn ask(shell: &Rc<Shell>, shards: &mut Shards, asked: &Asked) {
                 asked.push(Box::pin(async move { Answer::Snapshot(shard, answer.await) }));
             }
         }
+    }
+    if asked_for != 0 {
+        // Wanted at this look only; they are let go like any that nobody wants any more: after a while.
+        shards.want(shell.engine.borrow().shards_wanted());
     }
 }
 

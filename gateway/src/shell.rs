@@ -74,6 +74,8 @@ pub struct Shell {
     pub interest: Notify,
     /// Whether the wanted shards may have changed.
     pub interest_changed: Cell<bool>,
+    /// Shards that were asked for without a session, as bits: they are followed for a while.
+    pub asked_for: Cell<u64>,
     /// Set once the gateway stops: no order is taken any more.
     pub stopping: Cell<bool>,
     nudges: Vec<Notify>,
@@ -121,6 +123,7 @@ impl Shell {
             metrics: Metrics::default(),
             interest: Notify::new(),
             interest_changed: Cell::new(false),
+            asked_for: Cell::new(0),
             stopping: Cell::new(false),
             nudges: (0..config.partitions).map(|_| Notify::new()).collect(),
             serial: Cell::new(0),
@@ -212,6 +215,12 @@ impl Shell {
     pub fn look_at_interest(&self) {
         self.interest_changed.set(true);
         self.interest.notify_one();
+    }
+
+    /// Somebody without a session asked for symbols of these shards.
+    pub fn ask_for(&self, shards: u64) {
+        self.asked_for.set(self.asked_for.get() | shards);
+        self.look_at_interest();
     }
 
     /// Hands reports to the sessions of their account.

@@ -1,7 +1,7 @@
 //! `/v1/snapshot`: the present state of a selection of symbols over HTTP, for those whose updates are rare.
 //!
-//! The worker calls it. It reads the table and touches no lane, so that no session sees a difference. It follows no
-//! shard either: what nobody subscribes to is told as stale.
+//! The worker calls it. It reads the table and touches no lane, so that no session sees a difference. What nobody
+//! subscribes to is told as stale the first time; asking makes its shard followed for half a minute.
 
 mod select;
 #[cfg(test)]
@@ -38,6 +38,8 @@ pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
             return json(StatusCode::BAD_REQUEST, reply::text("error", &error));
         }
     };
+    let shards = selected.ids.iter().filter_map(|id| engine.directory.shard(id));
+    shell.ask_for(shards.fold(0, |all, shard| all | 1 << shard));
     let now_us = shell.clock.now_us();
     let present = Present { shell, engine: &engine, selected, now_us };
     let tag = present.tag();

@@ -1,7 +1,7 @@
 //! Bad input on a live gateway: a numbered error or the right close code, and nobody else notices.
 
 use crate::{ask, message, nats, read_until, shows_quote, start, subscribed};
-use bench::harness::Options;
+use bench::harness::{Options, get, until};
 use bench::load::lean;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -148,4 +148,22 @@ async fn broken_frames_end_with_the_right_code_and_nobody_else_notices() {
     assert!(healthy.identity_ok() && stack.gateway.running());
     assert_eq!(healthy.counts().gaps, 0);
     assert!(!stack.gateway.log().contains("panicked"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_polls_the_snapshot_gets_the_present_state() {
+    if !nats() {
+        return;
+    }
+    let (_alone, stack) = start(Options { orders: false, ..Options::simulator(20, 2_000) }).await;
+    let poll = async || {
+        let body = get(&stack.address, "/v1/snapshot").await.ok()?.body;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let symbols = body["symbols"].as_array().unwrap();
+        assert_eq!(symbols.len(), 20);
+        let fresh = |symbol: &serde_json::Value| symbol["quote"]["state"] != "stale";
+        (symbols.iter().all(fresh) && body["watermark_us"].is_number()).then_some(())
+    };
+    assert!(poll().await.is_none(), "nobody wanted these shards before");
+    until("a snapshot that is fresh", BOUND, poll).await.unwrap();
 }
