@@ -7,13 +7,14 @@ use gateway::bits::Bits;
 use gateway::directory::Directory;
 use gateway::engine::{Engine, EngineConfig};
 use gateway::flush::Flush;
-use gateway::lane::{Channel, Lanes};
+use gateway::lane::{Lanes, Sources};
 use gateway::outbox::{Socket, Write};
 use gateway::pending::Join;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
+use wire::control::{Channel, View};
 use wire::frame::Form;
 use wire::instrument::{Definitions, Instrument, InstrumentId};
 use wire::tick::{Aggressor, Change, Event, Quote, Trade};
@@ -115,12 +116,12 @@ fn engine(feed: &Feed) -> Engine<Sink> {
 fn subscribe(engine: &mut Engine<Sink>, feed: &mut Feed, form: Form) {
     for _ in 0..SESSIONS {
         let session = engine.open(Sink, form, BEGIN_US);
-        let Some(slot) = engine.slot(session, CLASS, BEGIN_US) else { continue };
+        let Ok(slot) = engine.slot(session, CLASS, &View::default(), BEGIN_US) else { continue };
         let mut ids = Bits::default();
         while ids.iter().count() < EACH as usize {
             ids.insert(InstrumentId(feed.below(SYMBOLS)));
         }
-        for channel in Channel::ALL {
+        for channel in Channel::MARKET {
             let (head, tail, ids) = ("\"op\":\"subscribed\"".to_owned(), String::new(), ids.iter().collect());
             engine.join(session, Join { head, tail, channel, slot, ids, max_age_ms: None }, BEGIN_US);
         }
@@ -146,10 +147,11 @@ fn flush_cost(form: Form, clock: fn() -> Instant) -> (f64, f64) {
     let mut directory = Directory::default();
     let ids = directory.define(Feed::definitions());
     let (mut lanes, mut flush, mut touched) = (Lanes::default(), Flush::default(), Bits::default());
-    let lane = lanes.join(CLASS, 0, 0, form, BEGIN_US);
+    let lane = lanes.join(CLASS, &View::default(), (0, 0), form, BEGIN_US).unwrap_or(0);
+    let sources = Sources { table: &engine.table, directory: &directory };
     for id in ids {
         touched.insert(id);
-        Channel::ALL.iter().for_each(|channel| lanes.get_mut(lane).want(id, *channel, &engine.table));
+        Channel::MARKET.iter().for_each(|channel| lanes.get_mut(lane).want(id, *channel, &sources));
     }
     let (mut compare, mut encode, mut records) = (Duration::ZERO, Duration::ZERO, 0);
     for round in 0..400 {
@@ -158,7 +160,8 @@ fn flush_cost(form: Form, clock: fn() -> Instant) -> (f64, f64) {
         assert!(engine.batch(0, &batch, now_us).is_ok(), "a batch in order is taken");
         let begin = clock();
         lanes.touch(&touched);
-        lanes.get_mut(lane).flush(&engine.table, now_us, None, false, &mut flush);
+        let sources = Sources { table: &engine.table, directory: &directory };
+        lanes.get_mut(lane).flush(&sources, now_us, None, false, &mut flush);
         compare += begin.elapsed();
         let begin = clock();
         records += flush.encode(&lanes.get(lane).forms, &directory);

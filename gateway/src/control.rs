@@ -9,13 +9,12 @@ mod subscribe;
 mod tests;
 
 use crate::engine::Engine;
-use crate::lane::Channel;
 use crate::orders::rate::Bucket;
 use crate::outbox::Socket;
 use wire::RATES_MS;
 use wire::close::CloseReason;
 use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, Welcome, text};
-use wire::control::{self, Decoder, Fault, Hello, Op, Request};
+use wire::control::{self, Channel, Decoder, Fault, Hello, Op, Request};
 use wire::error::ErrorCode;
 use wire::frame::Form;
 use wire::order::{AccountId, Act, SessionName};
@@ -160,14 +159,6 @@ pub fn message<S: Socket>(
     }
 }
 
-/// A channel of the wire as the engine's.
-pub(crate) const fn channel(channel: control::Channel) -> Channel {
-    match channel {
-        control::Channel::Quote => Channel::Quote,
-        control::Channel::Trade => Channel::Trade,
-    }
-}
-
 impl<S: Socket> Desk<'_, S> {
     pub(crate) fn answer(&mut self, text: &str) {
         self.engine.answer(self.client.session, text.as_bytes(), self.now_us);
@@ -201,6 +192,9 @@ impl<S: Socket> Desk<'_, S> {
         };
         match &request.op {
             Op::Order { act, expires_ms } => return self.order(id, known, act, *expires_ms),
+            Op::Subscribe(asked) if asked.channel.place() == 0 && asked.channel != Channel::Quote => {
+                self.error(id, ErrorCode::NotSupportedYet, "channel: book, bar, status");
+            }
             Op::Subscribe(asked) => {
                 self.subscribe(id, asked);
                 return Then::Interest;
@@ -277,7 +271,7 @@ impl<S: Socket> Desk<'_, S> {
             self.answer(&text("repairing", &Repairing { id, symbols, rejected: Vec::new() }));
             return self.engine.repair(session, None, self.now_us);
         };
-        let channel = channel(asked.channel);
+        let channel = asked.channel;
         let (held, rejected): (_, Vec<Rejected>) = self.held(channel, &asked.symbols);
         let mut ids = crate::bits::Bits::default();
         held.iter().for_each(|(_, id)| {

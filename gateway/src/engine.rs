@@ -14,7 +14,7 @@ use crate::bits::Bits;
 use crate::directory::Directory;
 use crate::flush::Flush;
 use crate::ingest::{Ingest, Want};
-use crate::lane::{Channel, Lanes};
+use crate::lane::{Lanes, Sources};
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
@@ -23,6 +23,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
+use wire::control::Channel;
 use wire::frame::Form;
 use wire::instrument::{Definitions, InstrumentId};
 use wire::shard::StaleReason;
@@ -228,7 +229,8 @@ impl<S: Socket> Engine<S> {
     }
 
     fn flush_lane(&mut self, lane: u32, now_us: i64, only: Option<&Bits>, settle: bool) {
-        if !self.lanes.get_mut(lane).flush(&self.table, now_us, only, settle, &mut self.flush) {
+        let sources = Sources { table: &self.table, directory: &self.directory };
+        if !self.lanes.get_mut(lane).flush(&sources, now_us, only, settle, &mut self.flush) {
             return;
         }
         self.counters.flushes += 1;
@@ -344,8 +346,8 @@ impl<S: Socket> Engine<S> {
         let outbox = self.outboxes.get_mut(session as usize)?.take()?;
         for (number, slot) in outbox.slots.iter().enumerate() {
             let lane = self.lanes.get_mut(slot.lane);
-            for channel in Channel::ALL {
-                slot.subs[channel as usize].iter().for_each(|id| lane.unwant(id, channel));
+            for channel in slot.channels() {
+                slot.subs[channel.place()].iter().for_each(|id| lane.unwant(id, *channel));
             }
             let waiting = outbox.joins().filter(|join| usize::from(join.slot) == number);
             waiting.for_each(|join| join.ids.iter().for_each(|id| lane.unwant(*id, join.channel)));

@@ -1,42 +1,22 @@
-//! Lanes: one flush schedule each, a (rate class, phase). A lane remembers what it last showed of each symbol that
+//! Lanes: one flush schedule each, a (rate class, view, phase). A lane remembers what it last showed of each symbol that
 //! somebody wants; a flush compares the table with that. Pure.
 //!
 //! Each symbol has two parts in a lane, quote and trade, wanted apart by the sessions of either channel.
 
 mod lanes;
+mod show;
 
-pub use lanes::{Lanes, PHASE_SESSIONS, PHASES_MAX};
+pub use lanes::{Lanes, PHASE_SESSIONS, PHASES_MAX, VIEWS_MAX};
 
 use crate::bits::{Bits, ids_of};
+use crate::directory::Directory;
 use crate::flush::{Entry, Flush};
-use crate::last_value::Table;
+use crate::last_value::{Image, Table};
 use crate::mutants::broken;
 use wire::RATES_MS;
+use wire::control::{Channel, Fields, View};
 use wire::frame::{QuoteImage, TradeImage};
 use wire::instrument::InstrumentId;
-
-/// A channel of market data; its number indexes per-channel arrays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// Best bid and ask.
-    Quote = 0,
-    /// Prints.
-    Trade = 1,
-}
-
-impl Channel {
-    /// Both, by number.
-    pub const ALL: [Self; 2] = [Self::Quote, Self::Trade];
-
-    /// The word on the wire.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Quote => "quote",
-            Self::Trade => "trade",
-        }
-    }
-}
 
 /// What a lane last showed of a symbol, and how many want each channel of it. The prints' totals are kept apart: most
 /// symbols of most lanes are wanted for their quotes alone.
@@ -71,10 +51,22 @@ impl<T> Rows<T> {
     }
 }
 
+/// What lanes show.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// Last values.
+    pub table: &'a Table,
+    /// Instruments.
+    pub directory: &'a Directory,
+}
+
 /// One lane.
 #[derive(Debug)]
 pub struct Lane {
     class: usize,
+    view: View,
+    /// Whether quotes are shown as they are.
+    whole: bool,
     phase_us: i64,
     /// Sessions by form: a flush is encoded only in forms that somebody reads.
     pub forms: [u32; 3],
@@ -95,11 +87,14 @@ pub struct Lane {
 const NO_ROW: u32 = u32::MAX;
 
 impl Lane {
-    fn new(class: usize, phase: u8, now_us: i64) -> Self {
+    fn new(class: usize, view: View, phase: u8, now_us: i64) -> Self {
         let interval_us = interval_us(class);
         let phase_us = phase_offset_us(interval_us, phase);
+        let whole = matches!(view, View::Market { fields: Fields::All, filter: None });
         let mut lane = Self {
             class,
+            view,
+            whole,
             phase_us,
             forms: [0; 3],
             members: Vec::new(),
@@ -122,6 +117,12 @@ impl Lane {
     #[must_use]
     pub fn class(&self) -> usize {
         self.class
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// Offset of the phase within the interval, µs; 0 for `raw`.
@@ -186,20 +187,21 @@ impl Lane {
 
     /// One more session wants a channel of a symbol. The first one makes the lane show the table's present row; if the
     /// lane [lacks](Self::lacks) it, what it shows must have been flushed just before.
-    pub fn want(&mut self, id: InstrumentId, channel: Channel, table: &Table) {
-        let live = table.row(id).filter(|_| !broken("want_shows_nothing")).map(|row| &row.image);
+    pub fn want(&mut self, id: InstrumentId, channel: Channel, sources: &Sources<'_>) {
+        let live = sources.table.row(id).filter(|_| !broken("want_shows_nothing")).map(|row| &row.image);
         if self.row_of.len() <= id.index() {
             self.row_of.resize(id.index() + 1, NO_ROW);
         }
         if self.row_of[id.index()] == NO_ROW {
-            let quote = live.map(|image| image.quote).unwrap_or_default();
+            let first = |image: &Image| show::quote(&self.view, id, &image.quote, sources.directory);
+            let quote = live.map(first).unwrap_or_default();
             self.row_of[id.index()] = self.rows.add(LaneRow { quote, refs: [0; 2], trade: NO_ROW });
             self.dirty.remove(id);
             self.unsettled.remove(id);
         }
-        self.wanted[channel as usize].insert(id);
+        self.wanted[channel.place()].insert(id);
         let row = &mut self.rows.rows[self.row_of[id.index()] as usize];
-        row.refs[channel as usize] += 1;
+        row.refs[channel.place()] += 1;
         if channel == Channel::Trade && row.trade == NO_ROW {
             row.trade = self.trades.add(live.map(|image| image.trade).unwrap_or_default());
         }
@@ -210,9 +212,9 @@ impl Lane {
     pub fn unwant(&mut self, id: InstrumentId, channel: Channel) {
         let at = self.row_of[id.index()];
         let row = &mut self.rows.rows[at as usize];
-        row.refs[channel as usize] -= 1;
-        if row.refs[channel as usize] == 0 {
-            self.wanted[channel as usize].remove(id);
+        row.refs[channel.place()] -= 1;
+        if row.refs[channel.place()] == 0 {
+            self.wanted[channel.place()].remove(id);
         }
         if row.refs == [0; 2] {
             if row.trade != NO_ROW {
@@ -261,7 +263,7 @@ impl Lane {
     /// events left them unchanged are told of too. `flush` is filled anew; false when nothing is to be sent.
     pub fn flush(
         &mut self,
-        table: &Table,
+        sources: &Sources<'_>,
         now_us: i64,
         only: Option<&Bits>,
         settle: bool,
@@ -289,40 +291,47 @@ impl Lane {
                 due &= word(only);
             }
             for id in ids_of(at, due) {
-                self.flush_one(id, table, settle, flush);
+                self.flush_one(id, sources, settle, flush);
             }
         }
         !flush.is_empty()
     }
 
     #[inline]
-    fn flush_one(&mut self, id: InstrumentId, table: &Table, settle: bool, flush: &mut Flush) {
+    fn flush_one(&mut self, id: InstrumentId, sources: &Sources<'_>, settle: bool, flush: &mut Flush) {
         self.dirty.remove(id);
-        let Some(live) = table.row(id).map(|row| &row.image) else { return };
+        let Some(live) = sources.table.row(id).map(|row| &row.image) else { return };
         let row = &mut self.rows.rows[self.row_of[id.index()] as usize];
         let old = &mut row.quote;
         let trade = self.trades.rows.get_mut(row.trade as usize);
-        let quote_moved = visible_quote(old, &live.quote);
+        let cut;
+        let quote = if self.whole {
+            &live.quote
+        } else {
+            cut = show::quote(&self.view, id, &live.quote, sources.directory);
+            &cut
+        };
+        let quote_moved = visible_quote(old, quote);
         let trade_moved = trade.as_ref().is_some_and(|old| has_prints(old, &live.trade));
         let state_moved = trade.as_ref().is_some_and(|old| old.state != live.trade.state);
-        let unsettled = old.ver != live.quote.ver;
+        let unsettled = old.ver != quote.ver;
         let told = quote_moved || trade_moved || (settle && unsettled);
         if !told {
             if unsettled {
                 self.unsettled.insert(id);
             }
             if broken("unchanged_row_moves_on") {
-                *old = live.quote;
+                *old = *quote;
             }
             return;
         }
         if self.wanted[0].contains(id) && (quote_moved || unsettled) {
-            flush.quote(Entry { id, old: *old, new: live.quote });
+            flush.quote(Entry { id, old: *old, new: *quote });
         }
-        *old = live.quote;
+        *old = *quote;
         if let Some(old) = trade.filter(|_| trade_moved || state_moved) {
             if self.wanted[1].contains(id) {
-                flush.trade(Entry { id, old: *old, new: live.trade }, table, !trade_moved);
+                flush.trade(Entry { id, old: *old, new: live.trade }, sources.table, !trade_moved);
             }
             *old = live.trade;
         }

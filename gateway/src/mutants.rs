@@ -40,6 +40,7 @@ pub const NAMES: &[&str] = &[
     "heartbeat_claims_a_frame",
     "silent_source_is_live",
     "halt_is_ignored",
+    "filter_lets_all_through",
     "end_stays_in_the_lane",
     "move_forgets_the_range",
     "want_shows_nothing",

@@ -7,13 +7,13 @@ mod catch_up;
 
 use crate::bits::{IdSet, ids_of};
 use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
-use crate::lane::Channel;
 use crate::mutants::broken;
 use crate::outbox::{
     GROUP_BYTES_MAX, OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame,
     end_frame,
 };
 use crate::slot::{Held, Slot};
+use wire::control::Channel;
 use wire::frame::compact::head;
 use wire::frame::{Form, Kind, PrintRange, fixed, json};
 use wire::instrument::InstrumentId;
@@ -236,7 +236,7 @@ impl<S: Socket> Outbox<S> {
                     let whole_ns = slot_state.whole_ns(moment);
                     let head =
                         head::Head { kind, slot, frame, tick: moment.tick, lag_us: moment.lag_us, whole_ns };
-                    let set = slot_state.subs[channel_of(kind) as usize].len();
+                    let set = slot_state.subs[channel_of(kind).place()].len();
                     head::message(
                         buffer,
                         &head,
@@ -326,10 +326,10 @@ impl Slot {
     #[inline]
     fn collect(&self, flush: &Flush, runs: &mut [Vec<Found>; 2], out: &mut Vec<Wanted>) {
         let [quotes, trades] = runs;
-        intersect(&self.subs[Channel::Quote as usize], &flush.quotes, quotes);
-        intersect(&self.subs[Channel::Trade as usize], &flush.trades, trades);
+        intersect(&self.subs[Channel::Quote.place()], &flush.quotes, quotes);
+        intersect(&self.subs[Channel::Trade.place()], &flush.trades, trades);
         let entries = flush.trade_entries();
-        let held = &self.subs[Channel::Quote as usize];
+        let held = &self.subs[Channel::Quote.place()];
         trades.retain(|(id, _, position)| !(entries[*position as usize].state_only && held.contains(*id)));
         merge(quotes, trades, out);
     }

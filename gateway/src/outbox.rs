@@ -6,7 +6,6 @@
 
 use crate::bits::Bits;
 use crate::directory::Directory;
-use crate::lane::Channel;
 use crate::mutants::broken;
 use crate::pending::{Join, Pending};
 pub use crate::scratch::{Counters, Pick, Scratch, Shared};
@@ -17,6 +16,7 @@ pub use crate::server_frame::{
 use crate::slot::Slot;
 use crate::view_hash;
 use wire::close::CloseReason;
+use wire::control::Channel;
 use wire::frame::Form;
 use wire::frame::json::integer;
 use wire::instrument::InstrumentId;
@@ -312,7 +312,7 @@ impl<S: Socket> Outbox<S> {
         text.push(b'}');
         put_frame(&mut shared.scratch.buffer, OPCODE_TEXT, &text);
         let slot = &mut self.slots[usize::from(join.slot)];
-        slot.subs[join.channel as usize].extend(ids.iter().copied());
+        slot.subs[join.channel.place()].extend(ids.iter().copied());
         for id in ids {
             if !broken("no_snapshot_at_join") {
                 slot.owe(join.channel, id);
@@ -375,7 +375,7 @@ impl<S: Socket> Outbox<S> {
     /// The slot that holds a symbol's channel, told or not yet.
     #[must_use]
     pub fn slot_of(&self, channel: Channel, id: InstrumentId) -> Option<u8> {
-        let told = self.slots.iter().position(|slot| slot.subs[channel as usize].contains(id));
+        let told = self.slots.iter().position(|slot| slot.set(channel).is_some_and(|set| set.contains(id)));
         if let Some(slot) = told {
             return u8::try_from(slot).ok();
         }
@@ -411,10 +411,10 @@ impl<S: Socket> Outbox<S> {
             return;
         }
         for slot in &mut self.slots {
-            for channel in Channel::ALL {
+            for channel in slot.channels().iter().copied() {
                 let wanted =
                     |id: &InstrumentId| only.is_none_or(|(of, ids)| of == channel && ids.contains(*id));
-                let ids: Vec<InstrumentId> = slot.subs[channel as usize].iter().filter(wanted).collect();
+                let ids: Vec<InstrumentId> = slot.subs[channel.place()].iter().filter(wanted).collect();
                 for id in ids {
                     slot.owe(channel, id);
                     if channel == Channel::Trade {

@@ -2,9 +2,9 @@
 //!
 //! It exists only while there is something: an idle session holds no queue.
 
-use crate::lane::Channel;
 use crate::mutants::broken;
 use std::collections::VecDeque;
+use wire::control::Channel;
 use wire::instrument::InstrumentId;
 
 /// Most unsent bytes of reports; above it the session is closed, and the log has them all.

@@ -2,8 +2,9 @@
 
 use crate::directory::Directory;
 use crate::flush::CATEGORIES;
-use crate::lane::{Channel, Lanes};
+use crate::lane::Lanes;
 use crate::last_value::Table;
+use wire::control::Channel;
 use wire::instrument::InstrumentId;
 
 /// What all sessions share while bytes are made.

@@ -1,9 +1,9 @@
 //! A session's subscriptions at one interval: its wire sets, and what it still has to be told of. Pure.
 
 use crate::bits::{Bits, IdSet, ids_of};
-use crate::lane::Channel;
 use crate::mutants::broken;
 use std::collections::BTreeMap;
+use wire::control::Channel;
 use wire::frame::PrintRange;
 use wire::instrument::InstrumentId;
 
@@ -45,6 +45,8 @@ pub struct Slot {
     pub known_tick: Option<u64>,
     /// Index of the rate.
     pub class: usize,
+    /// The first channel that its lane shows; the second, if it shows one, is that of prints.
+    pub channel: Channel,
     /// Most sessions owe nothing most of the time, and hold no memory for it then.
     owed: Option<Box<Owed>>,
 }
@@ -52,15 +54,33 @@ pub struct Slot {
 impl Slot {
     /// An empty slot of a lane.
     #[must_use]
-    pub fn new(lane: u32, class: usize) -> Self {
+    pub fn new(lane: u32, class: usize, channel: Channel) -> Self {
         Self {
             lane,
             class,
+            channel,
             subs: [IdSet::default(), IdSet::default()],
             owed: None,
             known_tick: None,
             cursor: 0,
         }
+    }
+
+    /// The channels whose sets it holds, by their place.
+    #[must_use]
+    pub fn channels(&self) -> &'static [Channel] {
+        match self.channel {
+            Channel::Quote | Channel::Trade => &Channel::MARKET,
+            Channel::Book => &[Channel::Book],
+            Channel::Bar => &[Channel::Bar],
+            Channel::Status => &[Channel::Status],
+        }
+    }
+
+    /// Its wire set of a channel, if it shows it.
+    #[must_use]
+    pub fn set(&self, channel: Channel) -> Option<&IdSet> {
+        self.channels().contains(&channel).then(|| &self.subs[channel.place()])
     }
 
     /// Reads the ends of both sets, so that they are in the cache when they are searched.
@@ -83,7 +103,7 @@ impl Slot {
     /// Whether a symbol's channel is owed in full.
     #[must_use]
     pub fn owes(&self, channel: Channel, id: InstrumentId) -> bool {
-        self.owed.as_ref().is_some_and(|owed| owed.backlog[channel as usize].contains(id))
+        self.owed.as_ref().is_some_and(|owed| owed.backlog[channel.place()].contains(id))
     }
 
     /// The ids that are owed in any channel, rising.
@@ -99,13 +119,13 @@ impl Slot {
 
     /// Owes a symbol's channel in full.
     pub fn owe(&mut self, channel: Channel, id: InstrumentId) {
-        self.owed.get_or_insert_default().backlog[channel as usize].insert(id);
+        self.owed.get_or_insert_default().backlog[channel.place()].insert(id);
     }
 
     /// Owes a symbol's trade totals; `missed` adds to the range of prints that the session did not get.
     pub fn owe_trade(&mut self, id: InstrumentId, missed: Held) {
         let owed = self.owed.get_or_insert_default();
-        owed.backlog[Channel::Trade as usize].insert(id);
+        owed.backlog[Channel::Trade.place()].insert(id);
         if owed.held.len() >= HELD_MAX && !owed.held.contains_key(&id) {
             return; // told as partial by `missed`
         }
@@ -134,11 +154,11 @@ impl Slot {
     /// Takes symbols of a channel out, with all that is owed of them.
     pub fn leave(&mut self, channel: Channel, ids: &Bits) {
         if !broken("leave_keeps_the_set") {
-            self.subs[channel as usize].retain(|id| !ids.contains(id));
+            self.subs[channel.place()].retain(|id| !ids.contains(id));
         }
         let Some(owed) = &mut self.owed else { return };
         for id in ids.iter() {
-            owed.backlog[channel as usize].remove(id);
+            owed.backlog[channel.place()].remove(id);
             if channel == Channel::Trade {
                 owed.held.remove(&id);
             }
@@ -149,7 +169,7 @@ impl Slot {
     pub fn told(&mut self, told: &[(Channel, InstrumentId)]) {
         let Some(owed) = &mut self.owed else { return };
         for (channel, id) in told {
-            owed.backlog[*channel as usize].remove(*id);
+            owed.backlog[channel.place()].remove(*id);
             if *channel == Channel::Trade && !broken("held_survives_being_told") {
                 owed.held.remove(id);
             }

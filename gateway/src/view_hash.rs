@@ -4,10 +4,11 @@
 //! claimed while anything is owed, and what is claimed holds for the moment in the stream at which it is written.
 
 use crate::directory::Directory;
-use crate::lane::{Channel, Lanes};
+use crate::lane::Lanes;
 use crate::mutants::broken;
 use crate::outbox::{Outbox, Socket};
 use crate::slot::Slot;
+use wire::control::Channel;
 use wire::instrument::InstrumentId;
 use wire::view_hash::{QuoteFields, TradeFields, ViewHash};
 
@@ -30,7 +31,10 @@ pub fn each<S: Socket>(
     }
     for slot in &outbox.slots {
         let lane = lanes.get(slot.lane);
-        for id in slot.subs[Channel::Quote as usize].iter() {
+        if slot.channel != Channel::Quote {
+            continue;
+        }
+        for id in slot.subs[Channel::Quote.place()].iter() {
             let Some(image) = lane.quote(id) else { continue };
             let (quote, state) = (image.quote, image.state);
             let both_sides = quote.bid_size != 0 && quote.ask_size != 0;
@@ -38,7 +42,7 @@ pub fn each<S: Socket>(
             let fields = QuoteFields { id: id.0, total: image.ver, quote, state, has_size };
             each(Channel::Quote, id, ViewHash::quote(&fields));
         }
-        for id in slot.subs[Channel::Trade as usize].iter() {
+        for id in slot.subs[Channel::Trade.place()].iter() {
             let Some(image) = lane.trade(id) else { continue };
             let (total, volume, last) = (image.tc, image.volume, &image.last);
             let fields = TradeFields { id: id.0, total, volume, price: last.price, qty: last.qty };

@@ -7,14 +7,15 @@
 //! type or out of range is a [`Fault`] that names the field and ends nothing else.
 
 mod decode;
+pub mod filter;
 pub mod orders;
 pub mod reply;
 mod request;
 
 pub use decode::Decoder;
 pub use request::{
-    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, Names, Op, REQUEST_SYMBOLS_MAX, Request,
-    Selection, SetRate, Subscribe,
+    Channel, Cursor, DEPTHS, EXPIRES_MS_MAX, Fields, Hello, INTERVAL_MS_DEFAULT, Names, Op, Period,
+    REQUEST_SYMBOLS_MAX, Request, Selection, SetRate, Subscribe, View,
 };
 
 use crate::error::ErrorCode;

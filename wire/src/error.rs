@@ -74,6 +74,12 @@ registry! {
     TooManySlots = 1108, "too_many_slots", Never;
     /// Asked again too soon.
     TooOften = 1109, "too_often", AfterMs;
+    /// The filter does not parse, or compares what its channel does not tell; the message names the part.
+    BadFilter = 1110, "bad_filter", Never;
+    /// The gateway shows as many different (interval, fields, filter) as it may.
+    TooManyViews = 1111, "too_many_views", AfterMs;
+    /// The symbol's other channel is held with other fields or a filter.
+    ViewConflict = 1112, "view_conflict", Never;
     /// The session has no account, so it cannot trade.
     NoAccount = 1201, "no_account", Reauth;
     /// No such account here.

@@ -64,6 +64,8 @@ pub enum State {
     Stale = 2,
     /// Trading is stopped.
     Halted = 3,
+    /// The subscription's filter does not let the symbol through: what was shown before counts no more.
+    Out = 4,
 }
 
 impl State {
@@ -75,6 +77,7 @@ impl State {
             1 => Some(Self::Quiet),
             2 => Some(Self::Stale),
             3 => Some(Self::Halted),
+            4 => Some(Self::Out),
             _ => None,
         }
     }

@@ -36,7 +36,7 @@ pub enum NumError {
 /// assert_eq!(n.to_string(), "61000.10");
 /// # Ok::<(), tickgate_wire::num::NumError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Number {
     /// Digits as a signed integer, at most 2^53 − 1 in size.
     pub mantissa: i64,

@@ -1,8 +1,8 @@
 //! `hashes`: a client that found its view damaged asks which symbols are.
 
 use super::Desk;
-use crate::lane::Channel;
 use crate::outbox::Socket;
+use wire::control::Channel;
 use wire::control::reply::{Hashes, SymbolHash, text};
 use wire::error::ErrorCode;
 use wire::instrument::InstrumentId;
@@ -28,7 +28,7 @@ impl<S: Socket> Desk<'_, S> {
             let sum = &mut sums[bucket as usize];
             *sum = sum.and(hash);
             if named.is_some_and(|named| named.iter().any(|name| u32::from(*name) == bucket)) {
-                symbols.push(SymbolHash { channel: channel.name(), id: id.0, hash: hash.text() });
+                symbols.push(SymbolHash { channel: channel.word(), id: id.0, hash: hash.text() });
             }
         };
         let owed = !self.engine.each_hash(self.client.session, each);

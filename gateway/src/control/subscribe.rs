@@ -1,13 +1,13 @@
 //! `subscribe`, `unsubscribe`, `set_rate`.
 
-use super::{Desk, channel};
+use super::Desk;
 use crate::bits::Bits;
-use crate::lane::Channel;
 use crate::outbox::{Outbox, Socket};
 use crate::pending::Join;
 use std::collections::{BTreeMap, BTreeSet};
+use wire::control::Channel;
 use wire::control::reply::{RateSet, Rejected, Unsubscribed, text};
-use wire::control::{Names, Selection, SetRate, Subscribe};
+use wire::control::{Names, Selection, SetRate, Subscribe, View};
 use wire::error::ErrorCode;
 use wire::instrument::{InstrumentId, matches};
 use wire::{RATES_MS, SESSION_SYMBOLS_MAX};
@@ -15,10 +15,12 @@ use wire::{RATES_MS, SESSION_SYMBOLS_MAX};
 /// A held symbol and the slot that it is in.
 type Held = (u8, InstrumentId);
 
-fn other(channel: Channel) -> Channel {
+/// The channel that is shown together with this one.
+fn other(channel: Channel) -> Option<Channel> {
     match channel {
-        Channel::Quote => Channel::Trade,
-        Channel::Trade => Channel::Quote,
+        Channel::Quote => Some(Channel::Trade),
+        Channel::Trade => Some(Channel::Quote),
+        Channel::Book | Channel::Bar | Channel::Status => None,
     }
 }
 
@@ -29,6 +31,18 @@ fn is_pattern(name: &str) -> bool {
 /// Index of an interval in the offered rates; the decoder let only those through.
 fn class_of(interval_ms: u32) -> usize {
     RATES_MS.iter().position(|rate| *rate == interval_ms).unwrap_or(0)
+}
+
+/// JSON members that say what a subscription shows, with a leading comma.
+fn shown(view: &View) -> String {
+    match view {
+        View::Market { fields, filter } => {
+            format!(",\"fields\":\"{}\",\"filtered\":{}", fields.word(), filter.is_some())
+        }
+        View::Book { depth } => format!(",\"depth\":{depth}"),
+        View::Bar { period } => format!(",\"period\":\"{}\"", period.word()),
+        View::Status => String::new(),
+    }
 }
 
 /// JSON members of a list of refused items, with a leading comma.
@@ -49,29 +63,24 @@ impl<S: Socket> Desk<'_, S> {
     }
 
     /// JSON members that begin `subscribed` and `added`.
-    fn join_head(
-        &self,
-        op: &str,
-        id: Option<u64>,
-        channel: Channel,
-        slot: u8,
-        asked: &Subscribe<'_>,
-    ) -> String {
+    fn join_head(&self, op: &str, id: Option<u64>, slot: u8, asked: &Subscribe<'_>) -> String {
+        let channel = asked.channel;
         let interval_ms = asked.interval_ms;
         let max_age = asked.max_age_ms.map_or_else(String::new, |ms| format!(",\"max_age_ms\":{ms}"));
         let phase_us = self.engine.phase_us(self.client.session, slot);
         let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
         format!(
             "\"op\":\"{op}\",{id}\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{interval_ms},\
-             \"phase_us\":{phase_us},\"stale_after_ms\":{},\"quiet_after_ms\":{}{max_age}",
-            channel.name(),
+             \"phase_us\":{phase_us},\"stale_after_ms\":{},\"quiet_after_ms\":{}{max_age}{}",
+            channel.word(),
             self.terms.stale_after_ms,
             self.terms.quiet_after_ms,
+            shown(&asked.view),
         )
     }
 
     pub(super) fn subscribe(&mut self, id: Option<u64>, asked: &Subscribe<'_>) {
-        let channel = channel(asked.channel);
+        let channel = asked.channel;
         let mut rejected = Vec::new();
         let mut ids = BTreeSet::new();
         let mut patterns: Vec<&str> = Vec::new();
@@ -93,10 +102,10 @@ impl<S: Socket> Desk<'_, S> {
                     patterns.push(*name);
                 }
                 for instrument in matching {
-                    self.take(channel, instrument, asked.interval_ms, None, &mut ids, &mut rejected);
+                    self.take(asked, instrument, None, &mut ids, &mut rejected);
                 }
             } else if let Some(instrument) = self.engine.directory.find(name) {
-                self.take(channel, instrument, asked.interval_ms, Some(name), &mut ids, &mut rejected);
+                self.take(asked, instrument, Some(name), &mut ids, &mut rejected);
             } else {
                 rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
             }
@@ -104,35 +113,34 @@ impl<S: Socket> Desk<'_, S> {
         let nothing = ids.is_empty() && patterns.is_empty();
         let class = class_of(asked.interval_ms);
         let session = self.client.session;
-        let slot = if nothing { None } else { self.engine.slot(session, class, self.now_us) };
-        let Some(slot) = slot else {
-            let refused = ids.iter().filter_map(|id| self.engine.directory.instrument(*id));
-            let more = refused.map(|gone| Rejected::new(&gone.symbol, ErrorCode::TooManySlots, None));
-            rejected.extend(more);
-            return self.subscribed_nothing(id, channel, asked.interval_ms, &rejected);
+        if nothing {
+            return self.subscribed_nothing(id, asked, &rejected);
+        }
+        let slot = match self.engine.slot(session, class, &asked.view, self.now_us) {
+            Ok(slot) => slot,
+            Err(code) => {
+                let refused = ids.iter().filter_map(|id| self.engine.directory.instrument(*id));
+                rejected.extend(refused.map(|gone| Rejected::new(&gone.symbol, code, None)));
+                return self.subscribed_nothing(id, asked, &rejected);
+            }
         };
         for pattern in patterns {
-            let head = self.join_head("added", None, channel, slot, asked);
+            let head = self.join_head("added", None, slot, asked);
             self.engine.remember(session, channel, slot, pattern, head, asked.max_age_ms);
         }
-        let head = self.join_head("subscribed", id, channel, slot, asked);
+        let head = self.join_head("subscribed", id, slot, asked);
         let (tail, ids) = (rejected_tail(&rejected), ids.into_iter().collect());
         let join = Join { head, tail, channel, slot, ids, max_age_ms: asked.max_age_ms };
         self.engine.join(session, join, self.now_us);
     }
 
-    fn subscribed_nothing(
-        &mut self,
-        id: Option<u64>,
-        channel: Channel,
-        interval_ms: u32,
-        rejected: &[Rejected],
-    ) {
+    fn subscribed_nothing(&mut self, id: Option<u64>, asked: &Subscribe<'_>, rejected: &[Rejected]) {
+        let Subscribe { channel, interval_ms, .. } = *asked;
         let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
         self.answer(&format!(
             "{{\"op\":\"subscribed\",{id}\"channel\":\"{}\",\"slot\":null,\"interval_ms\":{interval_ms},\
              \"stale_after_ms\":{},\"quiet_after_ms\":{},\"symbols\":[]{}}}",
-            channel.name(),
+            channel.word(),
             self.terms.stale_after_ms,
             self.terms.quiet_after_ms,
             rejected_tail(rejected),
@@ -143,14 +151,14 @@ impl<S: Socket> Desk<'_, S> {
     /// when a pattern did, for which what is held already is silently fine.
     fn take(
         &self,
-        channel: Channel,
+        asked: &Subscribe<'_>,
         instrument: InstrumentId,
-        interval_ms: u32,
         name: Option<&str>,
         ids: &mut BTreeSet<InstrumentId>,
         rejected: &mut Vec<Rejected>,
     ) {
         let Some(outbox) = self.outbox() else { return };
+        let Subscribe { channel, interval_ms, .. } = *asked;
         let symbol =
             || self.engine.directory.instrument(instrument).map_or("", |known| known.symbol.as_str());
         if let Some(slot) = outbox.slot_of(channel, instrument) {
@@ -160,9 +168,13 @@ impl<S: Socket> Desk<'_, S> {
             }
             return;
         }
-        let beside = outbox.slot_of(other(channel), instrument).and_then(|slot| self.interval_of(slot));
-        if beside.is_some_and(|held| held != interval_ms) {
-            rejected.push(Rejected::new(symbol(), ErrorCode::IntervalConflict, beside));
+        let beside = other(channel).and_then(|other| outbox.slot_of(other, instrument));
+        let interval = beside.and_then(|slot| self.interval_of(slot));
+        if interval.is_some_and(|held| held != interval_ms) {
+            rejected.push(Rejected::new(symbol(), ErrorCode::IntervalConflict, interval));
+        } else if beside.is_some_and(|slot| self.engine.view(self.client.session, slot) != Some(&asked.view))
+        {
+            rejected.push(Rejected::new(symbol(), ErrorCode::ViewConflict, interval));
         } else if outbox.symbols() + ids.len() >= SESSION_SYMBOLS_MAX && !ids.contains(&instrument) {
             rejected.push(Rejected::new(symbol(), ErrorCode::TooManySymbols, None));
         } else if !ids.insert(instrument)
@@ -206,7 +218,7 @@ impl<S: Socket> Desk<'_, S> {
     }
 
     pub(super) fn unsubscribe(&mut self, id: Option<u64>, asked: &Selection<'_>) {
-        let channel = channel(asked.channel);
+        let channel = asked.channel;
         let (held, mut rejected) = self.held(channel, &asked.symbols);
         let session = self.client.session;
         for name in asked.symbols.0.iter().filter(|name| is_pattern(name)) {
@@ -219,7 +231,7 @@ impl<S: Socket> Desk<'_, S> {
             self.engine.leave(session, channel, *slot, &bits(ids));
             let part = Unsubscribed {
                 id,
-                channel: channel.name(),
+                channel: channel.word(),
                 slot: Some(*slot),
                 ids: ids.iter().map(|id| id.0).collect(),
                 rejected: if left == 0 { std::mem::take(&mut rejected) } else { Vec::new() },
@@ -230,7 +242,7 @@ impl<S: Socket> Desk<'_, S> {
         if groups.is_empty() {
             let part = Unsubscribed {
                 id,
-                channel: channel.name(),
+                channel: channel.word(),
                 slot: None,
                 ids: Vec::new(),
                 rejected,
@@ -241,7 +253,7 @@ impl<S: Socket> Desk<'_, S> {
     }
 
     pub(super) fn set_rate(&mut self, id: Option<u64>, asked: &SetRate<'_>) {
-        let channel = channel(asked.channel);
+        let channel = asked.channel;
         let (mut held, mut rejected) = self.held(channel, &asked.symbols);
         let session = self.client.session;
         held.retain(|(slot, id)| {
@@ -252,30 +264,38 @@ impl<S: Socket> Desk<'_, S> {
             }
             told
         });
-        let groups = by_slot(&held);
-        let to = if groups.is_empty() {
-            None
-        } else {
-            self.engine.slot(session, class_of(asked.interval_ms), self.now_us)
-        };
-        let Some(to) = to else {
-            let refused = held.iter().filter_map(|(_, id)| self.engine.directory.instrument(*id));
-            let more = refused.map(|gone| Rejected::new(&gone.symbol, ErrorCode::TooManySlots, None));
-            rejected.extend(more);
+        let mut groups = Vec::new();
+        for (from, ids) in by_slot(&held) {
+            match self.slot_like(from, asked.interval_ms) {
+                Ok(to) => groups.push((from, to, ids)),
+                Err(code) => {
+                    let refused = ids.iter().filter_map(|id| self.engine.directory.instrument(*id));
+                    rejected.extend(refused.map(|gone| Rejected::new(&gone.symbol, code, None)));
+                }
+            }
+        }
+        if groups.is_empty() {
             let part = self.rate_set(id, Vec::new(), (None, None), asked.interval_ms, (&[], rejected), false);
             return self.answer(&text("rate_set", &part));
-        };
+        }
         let mut left = groups.len();
-        for (from, ids) in &groups {
+        for (from, to, ids) in &groups {
             left -= 1;
             let moved = bits(ids);
             let channels = self.channels_held(*from, &moved);
-            self.engine.move_rate(session, *from, to, &moved, self.now_us);
+            self.engine.move_rate(session, *from, *to, &moved, self.now_us);
             let rejected = if left == 0 { std::mem::take(&mut rejected) } else { Vec::new() };
-            let slots = (Some(*from), Some(to));
+            let slots = (Some(*from), Some(*to));
             let part = self.rate_set(id, channels, slots, asked.interval_ms, (ids, rejected), left > 0);
             self.answer(&text("rate_set", &part));
         }
+    }
+
+    /// The slot at another interval that shows what this one does.
+    fn slot_like(&mut self, slot: u8, interval_ms: u32) -> Result<u8, ErrorCode> {
+        let session = self.client.session;
+        let view = self.engine.view(session, slot).cloned().unwrap_or_default();
+        self.engine.slot(session, class_of(interval_ms), &view, self.now_us)
     }
 
     fn rate_set(
@@ -306,8 +326,8 @@ impl<S: Socket> Desk<'_, S> {
         let Some(slot) = self.outbox().and_then(|outbox| outbox.slots.get(usize::from(slot))) else {
             return Vec::new();
         };
-        let holds = |channel: &Channel| slot.subs[*channel as usize].iter().any(|id| ids.contains(id));
-        Channel::ALL.into_iter().filter(holds).map(Channel::name).collect()
+        let holds = |channel: &Channel| slot.subs[channel.place()].iter().any(|id| ids.contains(id));
+        slot.channels().iter().copied().filter(holds).map(Channel::word).collect()
     }
 }
 
@@ -318,8 +338,8 @@ fn is_told<S: Socket>(outbox: &Outbox<S>, slot: u8, id: InstrumentId) -> bool {
 
 fn all_held<S: Socket>(outbox: &Outbox<S>, channel: Channel) -> Vec<Held> {
     let numbered = outbox.slots.iter().zip(0_u8..);
-    let told =
-        numbered.flat_map(|(slot, number)| slot.subs[channel as usize].iter().map(move |id| (number, id)));
+    let sets = numbered.filter_map(|(slot, number)| Some((slot.set(channel)?, number)));
+    let told = sets.flat_map(|(set, number)| set.iter().map(move |id| (number, id)));
     let waiting = outbox.joins().filter(|join| join.channel == channel);
     let waiting = waiting.flat_map(|join| join.ids.iter().map(move |id| (join.slot, *id)));
     told.chain(waiting).collect()

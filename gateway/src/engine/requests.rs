@@ -2,31 +2,49 @@
 
 use super::Engine;
 use crate::bits::Bits;
-use crate::lane::Channel;
+use crate::lane::Sources;
 use crate::mutants::broken;
 use crate::outbox::Socket;
 use crate::pending::Join;
 use crate::slot::Slot;
+use wire::control::Channel;
+use wire::control::View;
+use wire::error::ErrorCode;
 use wire::instrument::InstrumentId;
 
 /// Most slots of a session.
 pub const SLOTS_MAX: usize = 16;
 
 impl<S: Socket> Engine<S> {
-    /// The slot of a rate class in a session, made when it is not there; `None` when all sixteen are used.
-    pub fn slot(&mut self, session: u32, class: usize, now_us: i64) -> Option<u8> {
-        let outbox = self.outboxes.get_mut(session as usize)?.as_mut()?;
-        if let Some(slot) = outbox.slots.iter().position(|slot| slot.class == class) {
-            return u8::try_from(slot).ok();
+    /// The slot of a rate class and view in a session, made when it is not there.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooManySlots`] when all sixteen are used, [`ErrorCode::TooManyViews`] when the gateway shows as many
+    /// as it may.
+    pub fn slot(&mut self, session: u32, class: usize, view: &View, now_us: i64) -> Result<u8, ErrorCode> {
+        let outbox = self.outboxes.get_mut(session as usize).and_then(Option::as_mut);
+        let outbox = outbox.ok_or(ErrorCode::Internal)?;
+        let lanes = &self.lanes;
+        let same = |slot: &Slot| slot.class == class && lanes.get(slot.lane).view() == view;
+        if let Some(slot) = outbox.slots.iter().position(same) {
+            return u8::try_from(slot).map_err(|_| ErrorCode::TooManySlots);
         }
         if outbox.slots.len() == SLOTS_MAX {
-            return None;
+            return Err(ErrorCode::TooManySlots);
         }
-        let slot = u8::try_from(outbox.slots.len()).ok()?;
-        let lane = self.lanes.join(class, session, slot, outbox.form, now_us);
+        let slot = u8::try_from(outbox.slots.len()).map_err(|_| ErrorCode::TooManySlots)?;
+        let lane = self.lanes.join(class, view, (session, slot), outbox.form, now_us);
+        let lane = lane.ok_or(ErrorCode::TooManyViews)?;
         outbox.slots.reserve_exact(1); // most sessions have one
-        outbox.slots.push(Slot::new(lane, class));
-        Some(slot)
+        outbox.slots.push(Slot::new(lane, class, view.channels()[0]));
+        Ok(slot)
+    }
+
+    /// What a session's slot shows.
+    #[must_use]
+    pub fn view(&self, session: u32, slot: u8) -> Option<&View> {
+        let slot = self.outbox(session)?.slots.get(usize::from(slot))?;
+        Some(self.lanes.get(slot.lane).view())
     }
 
     /// Phase offset of a session's slot, µs.
@@ -71,7 +89,8 @@ impl<S: Socket> Engine<S> {
             self.lanes.touch(&self.touched);
             self.flush_lane(lane, now_us, Some(&behind), true);
         }
-        ids.for_each(|id| self.lanes.get_mut(lane).want(id, channel, &self.table));
+        let sources = Sources { table: &self.table, directory: &self.directory };
+        ids.for_each(|id| self.lanes.get_mut(lane).want(id, channel, &sources));
     }
 
     /// Takes symbols of a channel out of a session's slot. The caller then answers `unsubscribed`.
@@ -83,7 +102,7 @@ impl<S: Socket> Engine<S> {
             join.ids.retain(|id| !ids.contains(*id));
         }
         let slot = &mut outbox.slots[usize::from(slot)];
-        gone.extend(slot.subs[channel as usize].iter().filter(|id| ids.contains(*id)));
+        gone.extend(slot.subs[channel.place()].iter().filter(|id| ids.contains(*id)));
         let lane = self.lanes.get_mut(slot.lane);
         gone.iter().for_each(|id| lane.unwant(*id, channel));
         slot.leave(channel, ids);
@@ -98,13 +117,14 @@ impl<S: Socket> Engine<S> {
             return;
         }
         let held = |channel: Channel| {
-            let subs = &outbox.slots[usize::from(from)].subs[channel as usize];
+            let subs = &outbox.slots[usize::from(from)].subs[channel.place()];
             subs.iter().filter(|id| ids.contains(*id)).collect::<Vec<_>>()
         };
-        let held = Channel::ALL.map(held);
+        let channels = outbox.slots[usize::from(from)].channels();
+        let held: Vec<Vec<InstrumentId>> = channels.iter().copied().map(held).collect();
         let lanes = [from, to].map(|slot| outbox.slots[usize::from(slot)].lane);
-        for channel in Channel::ALL {
-            self.want(lanes[1], channel, held[channel as usize].iter().copied(), now_us);
+        for channel in channels.iter().copied() {
+            self.want(lanes[1], channel, held[channel.place()].iter().copied(), now_us);
         }
         self.lanes.touch(&self.touched);
         let settle = !broken("move_without_settle");
@@ -113,9 +133,9 @@ impl<S: Socket> Engine<S> {
             self.flush_lane(lanes[1], now_us, Some(ids), settle);
         }
         let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
-        for channel in Channel::ALL {
-            let moved = &held[channel as usize];
-            outbox.slots[usize::from(to)].subs[channel as usize].extend(moved.iter().copied());
+        for channel in channels.iter().copied() {
+            let moved = &held[channel.place()];
+            outbox.slots[usize::from(to)].subs[channel.place()].extend(moved.iter().copied());
             for id in moved {
                 let owed = outbox.slots[usize::from(from)].owes(channel, *id);
                 let missed = outbox.slots[usize::from(from)].held(*id);

@@ -2,10 +2,10 @@
 
 use super::Engine;
 use crate::directory::Directory;
-use crate::lane::Channel;
 use crate::outbox::Socket;
 use crate::pending::Join;
 use std::collections::VecDeque;
+use wire::control::Channel;
 use wire::instrument::{InstrumentId, matches};
 
 /// Most wildcards that a session holds.

@@ -3,6 +3,7 @@
 use super::Lane;
 use crate::bits::Bits;
 use wire::RATES_MS;
+use wire::control::View;
 use wire::frame::Form;
 
 /// Sessions that a phase takes before the next one opens.
@@ -11,11 +12,24 @@ pub const PHASE_SESSIONS: usize = 100;
 /// Most phases of a class.
 pub const PHASES_MAX: u8 = 64;
 
+/// Most (rate class, view) that are shown at a time: each costs a pass over what it wants at each flush.
+pub const VIEWS_MAX: usize = 256;
+
+/// The phases of one rate class and view.
+#[derive(Debug)]
+struct Phases {
+    class: usize,
+    view: View,
+    lanes: Vec<u32>,
+}
+
 /// All lanes.
 #[derive(Debug, Default)]
 pub struct Lanes {
     lanes: Vec<Lane>,
-    by_class: [Vec<u32>; RATES_MS.len()],
+    shown: Vec<Phases>,
+    /// Lanes that nobody is in and that show nothing: their views are gone.
+    spare: Vec<u32>,
 }
 
 impl Lanes {
@@ -42,34 +56,69 @@ impl Lanes {
         self.lanes.is_empty()
     }
 
-    /// Puts a session's slot into the emptiest open phase of a class; opens the next phase when all hold
-    /// [`PHASE_SESSIONS`]. Phases are never closed or rebalanced.
-    pub fn join(&mut self, class: usize, session: u32, slot: u8, form: Form, now_us: i64) -> u32 {
-        let open = &self.by_class[class];
+    /// Puts a session's slot into the emptiest open phase of a class and view; opens the next phase when all hold
+    /// [`PHASE_SESSIONS`]. Phases are never rebalanced, and closed only with their view, when its last session leaves.
+    /// `None` = [`VIEWS_MAX`] are shown.
+    pub fn join(
+        &mut self,
+        class: usize,
+        view: &View,
+        (session, slot): (u32, u8),
+        form: Form,
+        now_us: i64,
+    ) -> Option<u32> {
+        let known = self.shown.iter().position(|shown| shown.class == class && shown.view == *view);
+        let at = match known {
+            Some(at) => at,
+            None if self.shown.len() >= VIEWS_MAX => return None,
+            None => {
+                self.shown.push(Phases { class, view: view.clone(), lanes: Vec::new() });
+                self.shown.len() - 1
+            }
+        };
+        let open = &self.shown[at].lanes;
         let emptiest = open.iter().copied().min_by_key(|lane| self.get(*lane).members.len());
         let phases_max = if RATES_MS[class] == 0 { 1 } else { usize::from(PHASES_MAX) };
         let lane = match emptiest {
             Some(lane) if open.len() >= phases_max || self.get(lane).members.len() < PHASE_SESSIONS => lane,
             _ => {
                 let phase = u8::try_from(open.len()).unwrap_or(0);
-                let lane = self.len();
-                self.lanes.push(Lane::new(class, phase, now_us));
-                self.by_class[class].push(lane);
+                let lane = self.open(Lane::new(class, view.clone(), phase, now_us));
+                self.shown[at].lanes.push(lane);
                 lane
             }
         };
         let entry = self.get_mut(lane);
         entry.members.push((session, slot));
         entry.forms[form as usize] += 1;
-        lane
+        Some(lane)
     }
 
-    /// Takes a session's slot out of its lane.
+    fn open(&mut self, lane: Lane) -> u32 {
+        if let Some(at) = self.spare.pop() {
+            self.lanes[at as usize] = lane;
+            return at;
+        }
+        self.lanes.push(lane);
+        self.len() - 1
+    }
+
+    /// Takes a session's slot out of its lane, which it wants nothing of any more.
     pub fn leave(&mut self, lane: u32, session: u32, slot: u8, form: Form) {
         let entry = self.get_mut(lane);
         if let Some(at) = entry.members.iter().position(|member| *member == (session, slot)) {
             entry.members.swap_remove(at);
             entry.forms[form as usize] -= 1;
+        }
+        if entry.members.is_empty() && *entry.view() != View::default() {
+            self.close_empty(lane);
+        }
+    }
+
+    fn close_empty(&mut self, lane: u32) {
+        let Some(at) = self.shown.iter().position(|shown| shown.lanes.contains(&lane)) else { return };
+        if self.shown[at].lanes.iter().all(|lane| self.get(*lane).members.is_empty()) {
+            self.spare.extend(self.shown.swap_remove(at).lanes);
         }
     }
 
@@ -100,12 +149,27 @@ mod tests {
     fn a_full_phase_opens_the_next() {
         let mut lanes = Lanes::default();
         for session in 0..250 {
-            lanes.join(4, session, 0, Form::Compact, 0);
+            lanes.join(4, &View::default(), (session, 0), Form::Compact, 0).unwrap();
         }
         assert_eq!(lanes.len(), 3);
         for session in 0..500 {
-            lanes.join(0, session, 0, Form::Compact, 0);
+            lanes.join(0, &View::default(), (session, 0), Form::Compact, 0).unwrap();
         }
         assert_eq!(lanes.len(), 4);
+    }
+
+    #[test]
+    fn views_are_bounded_and_given_back() {
+        let mut lanes = Lanes::default();
+        let depth = |depth| View::Book { depth };
+        let join = |lanes: &mut Lanes, session: u32| {
+            let view = depth(u8::try_from(session).unwrap());
+            lanes.join(4, &view, (session, 0), Form::Compact, 0)
+        };
+        let all: Vec<u32> = (0..256).map(|session| join(&mut lanes, session).unwrap()).collect();
+        assert_eq!(lanes.join(4, &View::Status, (9, 1), Form::Compact, 0), None);
+        lanes.leave(all[7], 7, 0, Form::Compact);
+        assert_eq!(lanes.join(4, &View::Status, (9, 1), Form::Compact, 0), Some(all[7]));
+        assert_eq!((lanes.len(), lanes.get(all[7]).view()), (256, &View::Status));
     }
 }

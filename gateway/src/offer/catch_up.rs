@@ -2,10 +2,10 @@
 
 use super::{Group, Moment};
 use crate::flush::{Category, Piece};
-use crate::lane::Channel;
 use crate::mutants::broken;
 use crate::outbox::{Outbox, Shared, Socket, Write};
 use crate::slot::{Held, Slot};
+use wire::control::Channel;
 use wire::frame::compact::encode as compact;
 use wire::frame::{Form, fixed, json};
 use wire::instrument::InstrumentId;
@@ -52,19 +52,22 @@ impl Slot {
                 return id.0;
             }
             let is_owed = |channel: &Channel| self.owes(*channel, *id);
-            let pieces = Channel::ALL
-                .map(|channel| is_owed(&channel).then(|| self.full(*id, channel, form, shared)).flatten());
+            let channels = self.channels();
+            let mut pieces = [None; 2];
+            for channel in channels.iter().filter(|channel| is_owed(channel)) {
+                pieces[channel.place()] = self.full(*id, *channel, form, shared);
+            }
             let bytes: u32 = pieces.iter().flatten().map(|piece| piece.len).sum();
             if !group.fits(bytes as usize) {
                 return id.0;
             }
-            for (channel, piece) in Channel::ALL.into_iter().zip(pieces) {
+            for (channel, piece) in channels.iter().zip(pieces) {
                 if let Some(piece) = piece {
-                    let rank = self.subs[channel as usize].rank(*id);
+                    let rank = self.subs[channel.place()].rank(*id);
                     group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
                 }
             }
-            told.extend(Channel::ALL.into_iter().filter(is_owed).map(|channel| (channel, *id)));
+            told.extend(channels.iter().copied().filter(is_owed).map(|channel| (channel, *id)));
         }
         0
     }
@@ -100,6 +103,7 @@ impl Slot {
                 }
                 Category::TradeFull
             }
+            Channel::Book | Channel::Bar | Channel::Status => return None,
         };
         let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         Some(Piece { category, start: narrow(start), len: narrow(out.len() - start) })

@@ -2,14 +2,15 @@
 
 use super::feed::History;
 use super::lists::Lists;
+use super::world::{FILTERED, passes};
 use gateway::outbox::{GROUP_BYTES_MAX, Socket, Write};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wire::frame::view::{Joined, QUOTE, TRADE, Update, View};
-use wire::frame::{Form, Kind, PrintRange};
-use wire::tick::Aggressor;
+use wire::frame::{Form, Kind, PrintRange, State};
+use wire::tick::{Aggressor, Quote};
 use wire::view_hash::ViewHash;
 
 /// Damage on the way that a hash told, over all histories.
@@ -69,6 +70,8 @@ pub(crate) struct Client {
     stale: BTreeSet<u64>,
     /// Times that one was older than this client wants it.
     pub(crate) aged: u64,
+    /// View that each symbol's quote was last subscribed in.
+    shown: HashMap<u32, usize>,
     /// The symbol whose quote stands wrong since.
     damaged: Option<u32>,
     /// Bytes of market data so far.
@@ -98,6 +101,7 @@ impl Client {
             shards: HashMap::new(),
             stale: BTreeSet::new(),
             aged: 0,
+            shown: HashMap::new(),
             damaged: None,
             data_bytes: 0,
             reports: VecDeque::new(),
@@ -154,6 +158,7 @@ impl Client {
         match message["op"].as_str().unwrap() {
             "subscribed" => {
                 let symbols = message["symbols"].as_array().unwrap().iter();
+                self.note_view(&message);
                 let shard = |symbol: &serde_json::Value| symbol["shard"].as_u64().unwrap();
                 self.shards.extend(
                     symbols.clone().map(|symbol| (narrow(symbol["id"].as_i64().unwrap()), shard(symbol))),
@@ -207,6 +212,16 @@ impl Client {
                 assert!(before <= GROUP_BYTES_MAX, "{before} B of market data went ahead of a report");
             }
             other => panic!("{other}"),
+        }
+    }
+
+    /// Notes which view the quotes that a `subscribed` names are shown in.
+    fn note_view(&mut self, message: &serde_json::Value) {
+        if message["channel"] == "quote" {
+            let shown = usize::try_from(message["view"].as_u64().unwrap_or(0)).unwrap();
+            let ids =
+                message["symbols"].as_array().unwrap().iter().map(|symbol| symbol["id"].as_i64().unwrap());
+            self.shown.extend(ids.map(|id| (narrow(id), shown)));
         }
     }
 
@@ -309,13 +324,30 @@ impl Client {
         truth.histories.get(&(truth.symbols[&id].clone(), epoch))
     }
 
+    /// Whether the symbol's quote is told only while it passes the filter.
+    pub(crate) fn is_filtered(&self, id: u32) -> bool {
+        self.shown.get(&id) == Some(&FILTERED)
+    }
+
     pub(crate) fn check_quote(&self, id: u32, truth: &Truth<'_>) {
         let Some(view) = self.view.quote(id) else { return };
         let Some(history) = self.history(id, Some(view.epoch), truth) else {
             assert_eq!(view.total, 0);
             return;
         };
-        let expected = history.quote(view.total);
+        let said = history.quote(view.total);
+        if self.is_filtered(id) {
+            if view.state == State::Out {
+                return;
+            }
+            assert!(passes(&said), "{} is shown at event {}", truth.symbols[&id], view.total);
+        }
+        let size = |size: i64| match self.shown[&id] {
+            3 => size.min(1),
+            4 => (0..62).map(|cut| size >> cut << cut).find(|cut| is_coarse(*cut)).unwrap(),
+            _ => size,
+        };
+        let expected = Quote { bid_size: size(said.bid_size), ask_size: size(said.ask_size), ..said };
         if expected.bid_size > 0 {
             assert_eq!(view.quote, expected, "{} at event {}", truth.symbols[&id], view.total);
         }
@@ -393,4 +425,9 @@ fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
         _ => panic!("longer than a group"),
     };
     (bytes.len() >= start + len).then_some((first & 15, start, start + len))
+}
+
+/// Whether a size has at most three binary digits that are not trailing zeros.
+fn is_coarse(size: i64) -> bool {
+    size == 0 || 64 - size.leading_zeros() - size.trailing_zeros() <= 3
 }

@@ -5,9 +5,9 @@ use super::feed::{Publisher, symbol};
 use super::random::Random;
 use bytes::Bytes;
 use gateway::engine::{Engine, EngineConfig};
-use gateway::lane::Channel;
 use gateway::pending::Join;
 use std::collections::HashMap;
+use wire::control::{Channel, View};
 use wire::frame::{Form, State};
 use wire::tick::Status;
 
@@ -29,11 +29,11 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
         publisher.batch(now_us);
     }
     assert!(engine.snapshot(0, &publisher.snapshot(now_us), now_us).unwrap());
-    let slot = engine.slot(session, 0, now_us).unwrap();
-    for channel in Channel::ALL {
+    let slot = engine.slot(session, 0, &View::default(), now_us).unwrap();
+    for channel in Channel::MARKET {
         let head = format!(
             "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":0,\"phase_us\":0",
-            channel.name()
+            channel.word()
         );
         let ids = engine.directory.iter().map(|(id, _)| id).collect();
         engine.join(
@@ -74,7 +74,7 @@ fn held_by_one(publisher: &mut Publisher, now_us: i64) -> (Engine<Wire>, Client)
     let client = Client::new(Form::Compact, wire, session);
     engine.define(publisher.definitions(), now_us);
     assert!(engine.snapshot(0, &publisher.snapshot(now_us), now_us).unwrap());
-    let slot = engine.slot(session, 3, now_us).unwrap();
+    let slot = engine.slot(session, 3, &View::default(), now_us).unwrap();
     let head = format!(
         "\"op\":\"subscribed\",\"channel\":\"quote\",\"slot\":{slot},\"interval_ms\":50,\"phase_us\":0"
     );

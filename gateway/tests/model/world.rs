@@ -8,15 +8,16 @@ use bytes::Bytes;
 use gateway::bits::Bits;
 use gateway::engine::{Engine, EngineConfig, SessionEvent};
 use gateway::ingest::Want;
-use gateway::lane::Channel;
 use gateway::last_value::Bounds;
 use gateway::outbox::Drained;
 use gateway::pending::Join;
 use std::collections::{BTreeMap, HashMap};
 use wire::RATES_MS;
+use wire::control::filter::{Comparison, Filter, FilterField, Test};
+use wire::control::{Channel, Fields, View as ViewOf};
 use wire::frame::{Form, QuoteImage, State};
 use wire::instrument::InstrumentId;
-use wire::tick::Status;
+use wire::tick::{Quote, Status};
 
 const CLIENTS: usize = 6;
 const BOUNDS: Bounds = Bounds { stale_after_us: 400_000, quiet_after_us: 1_000_000 };
@@ -312,16 +313,17 @@ impl World {
     }
 
     fn channel(&mut self) -> Channel {
-        Channel::ALL[self.random.below(2)]
+        Channel::MARKET[self.random.below(2)]
     }
 
     fn subscribe(&mut self, at: usize) {
         let (channel, class) = (self.channel(), [0, 1, 3, 5, 7][self.random.below(5)]);
         let session = self.clients[at].session;
         let outbox = self.engine.outbox(session).unwrap();
-        let other = Channel::ALL[1 - channel as usize];
+        let other = Channel::MARKET[1 - channel.place()];
+        let view = self.random.below(if channel == Channel::Quote { 6 } else { 5 });
         // A symbol's two channels share their slot.
-        let mut by_class: BTreeMap<usize, Vec<InstrumentId>> = BTreeMap::new();
+        let mut by_slot: BTreeMap<(usize, usize), Vec<InstrumentId>> = BTreeMap::new();
         let busy = outbox.joins().next().is_some();
         let wanted: Vec<_> = self.ids();
         let outbox = self.engine.outbox(session).unwrap();
@@ -329,17 +331,24 @@ impl World {
             if busy || outbox.slot_of(channel, id).is_some() {
                 continue;
             }
-            let held = outbox.slot_of(other, id).map(|slot| outbox.slots[usize::from(slot)].class);
-            by_class.entry(held.unwrap_or(class)).or_default().push(id);
+            let held = outbox.slot_of(other, id).map(|slot| {
+                let view = self.engine.view(session, slot).unwrap();
+                let view = (0..6).find(|nth| views(*nth) == *view).unwrap();
+                (outbox.slots[usize::from(slot)].class, view)
+            });
+            if held.is_none_or(|(_, view)| view != FILTERED || channel == Channel::Quote) {
+                by_slot.entry(held.unwrap_or((class, view))).or_default().push(id);
+            }
         }
-        for (class, ids) in by_class {
+        for ((class, view), ids) in by_slot {
             let max_age_ms =
                 (self.random.below(3) == 0).then(|| [100, 150, 400, 1_000][self.random.below(4)]);
-            let slot = self.engine.slot(session, class, self.now_us).unwrap();
+            let Ok(slot) = self.engine.slot(session, class, &views(view), self.now_us) else { continue };
             let phase_us = self.engine.phase_us(session, slot);
             let head = format!(
-                "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{},\"phase_us\":{phase_us}",
-                channel.name(),
+                "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{},\"phase_us\":{phase_us},\
+                 \"view\":{view}",
+                channel.word(),
                 RATES_MS[class]
             );
             self.engine.join(
@@ -358,10 +367,10 @@ impl World {
             return None;
         }
         let slot = self.random.below(outbox.slots.len());
-        let channels = Channel::ALL.into_iter().filter(|of| channel.is_none_or(|only| only == *of));
+        let channels = Channel::MARKET.into_iter().filter(|of| channel.is_none_or(|only| only == *of));
         let mut ids = Bits::default();
         let held: Vec<InstrumentId> =
-            channels.flat_map(|channel| outbox.slots[slot].subs[channel as usize].iter()).collect();
+            channels.flat_map(|channel| outbox.slots[slot].subs[channel.place()].iter()).collect();
         for id in held {
             if self.random.below(2) == 0 {
                 ids.insert(id);
@@ -378,7 +387,7 @@ impl World {
         let ids: Vec<u32> = ids.iter().map(|id| id.0).collect();
         let text = format!(
             "{{\"op\":\"unsubscribed\",\"channel\":\"{}\",\"slot\":{slot},\"ids\":{ids:?}}}",
-            channel.name()
+            channel.word()
         );
         self.engine.answer(session, text.as_bytes(), self.now_us);
     }
@@ -386,7 +395,8 @@ impl World {
     fn set_rate(&mut self, at: usize) {
         let Some((from, ids)) = self.some_held(at, None) else { return };
         let (session, class) = (self.clients[at].session, [0, 1, 3, 5, 7][self.random.below(5)]);
-        let to = self.engine.slot(session, class, self.now_us).unwrap();
+        let view = self.engine.view(session, from).unwrap().clone();
+        let Ok(to) = self.engine.slot(session, class, &view, self.now_us) else { return };
         if from == to {
             return;
         }
@@ -485,9 +495,10 @@ impl World {
                 let outbox = self.engine.outbox(client.session).unwrap();
                 if outbox.slot_of(Channel::Quote, id).is_some() {
                     let view = client.view.quote(id.0).expect("every held quote is told");
+                    let out = client.is_filtered(id.0) && !passes(&image.quote.quote);
                     assert_eq!(
                         (view.total, view.state),
-                        (image.quote.ver, image.quote.state),
+                        (image.quote.ver, if out { State::Out } else { image.quote.state }),
                         "{:?}",
                         client.form
                     );
@@ -523,4 +534,25 @@ fn open(engine: &mut Engine<Wire>, at: usize, now_us: i64, keeps_up: bool) -> Cl
     let mut client = Client::new(form, wire, session);
     client.keeps_up = keeps_up;
     client
+}
+
+/// Number of the view with a filter.
+pub(crate) const FILTERED: usize = 5;
+
+/// The views of the model: most whole, some cut, one filtered.
+fn views(nth: usize) -> ViewOf {
+    let fields =
+        [Fields::All, Fields::All, Fields::All, Fields::Price, Fields::Coarse, Fields::All][nth.max(2)];
+    let at_most = |value: &str| Comparison {
+        field: FilterField::Bid,
+        test: Test::AtMost,
+        value: value.parse().unwrap(),
+    };
+    let filter = (nth == FILTERED).then(|| Filter(vec![vec![at_most("10.03")]]));
+    ViewOf::Market { fields, filter }
+}
+
+/// What [`views`]' filter says of a quote.
+pub(crate) fn passes(quote: &Quote) -> bool {
+    quote.bid_size > 0 && quote.bid <= 1_003
 }

@@ -2,6 +2,7 @@
 //! are kept and used again. What each `op` may hold stands in `ops`.
 
 mod ops;
+mod view;
 
 use super::request::{REQUEST_SYMBOLS_MAX, Request};
 use super::{DEPTH_MAX, Fault};
@@ -33,14 +34,14 @@ fields! {
     EventTime = "event_time", T = "t", ClOrdId = "cl_ord_id", OrigClOrdId = "orig_cl_ord_id", Symbol = "symbol",
     Side = "side", Type = "type", Qty = "qty", Price = "price", Tif = "tif", ExpiresMs = "expires_ms",
     CancelOnDisconnect = "cancel_on_disconnect", GraceMs = "grace_ms", Depth = "depth",
-    Buckets = "buckets", MaxAgeMs = "max_age_ms",
+    Buckets = "buckets", MaxAgeMs = "max_age_ms", Fields = "fields", Filter = "filter", Period = "period",
 }
 
 const FIELDS: usize = Field::NAMES.len();
-const _: () = assert!(FIELDS <= 32);
+const _: () = assert!(FIELDS <= 64);
 
-const fn set(fields: &[Field]) -> u32 {
-    let mut bits = 1 << Field::Op as u8 | 1 << Field::Id as u8;
+const fn set(fields: &[Field]) -> u64 {
+    let mut bits = 1_u64 << Field::Op as u8 | 1 << Field::Id as u8;
     let mut i = 0;
     while i < fields.len() {
         bits |= 1 << fields[i] as u8;
@@ -112,7 +113,7 @@ const NAME_CHARACTERS: &str = "A-Z a-z 0-9 . - _ / : + # @ =";
 struct Message<'t, 'a> {
     nodes: &'t [Node<'a>],
     at: [u32; FIELDS],
-    seen: u32,
+    seen: u64,
     unknown: Option<&'a str>,
 }
 
@@ -148,7 +149,7 @@ impl<'a> Message<'_, 'a> {
             };
             match Field::parse(key) {
                 Some(field) => {
-                    let bit = 1 << field as u8;
+                    let bit = 1_u64 << field as u8;
                     if self.seen & bit != 0 {
                         repeated = repeated.or(Some(*key));
                     }
@@ -167,7 +168,7 @@ impl<'a> Message<'_, 'a> {
     }
 
     fn has(&self, field: Field) -> bool {
-        self.seen & 1 << field as u8 != 0
+        self.seen & 1_u64 << field as u8 != 0
     }
 
     fn node(&self, field: Field) -> Option<&Node<'a>> {
@@ -175,7 +176,7 @@ impl<'a> Message<'_, 'a> {
     }
 
     /// Refuses every field that `allowed` does not name.
-    fn only(&self, allowed: u32) -> Result<(), Fault> {
+    fn only(&self, allowed: u64) -> Result<(), Fault> {
         if let Some(key) = self.unknown {
             return Err(bad(&shown(key), "no such field"));
         }

@@ -1,5 +1,6 @@
 //! Requests as types, borrowed from the message.
 
+use super::filter::Filter;
 use crate::order::{AccountId, Act, SessionName};
 
 /// Most symbols and patterns of one request.
@@ -89,15 +90,158 @@ pub enum Channel {
     Quote,
     /// Prints.
     Trade,
+    /// Levels of the book.
+    Book,
+    /// Bars of prints.
+    Bar,
+    /// Trading status.
+    Status,
 }
 
 impl Channel {
+    /// All, in the order of their numbers in the view's hash.
+    pub const ALL: [Self; 5] = [Self::Quote, Self::Trade, Self::Book, Self::Bar, Self::Status];
+
+    /// The two that are shown together: a quote is never older than the print beside it.
+    pub const MARKET: [Self; 2] = [Self::Quote, Self::Trade];
+
     /// The word on the wire.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Quote => "quote",
             Self::Trade => "trade",
+            Self::Book => "book",
+            Self::Bar => "bar",
+            Self::Status => "status",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.word() == word)
+    }
+
+    /// Its place among the channels that are shown together: 1 for prints, else 0.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        matches!(self, Self::Trade) as usize
+    }
+}
+
+/// What of a quote is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Fields {
+    /// Everything.
+    #[default]
+    All,
+    /// Prices; a size is 1 where the side is there, else 0.
+    Price,
+    /// Prices, and sizes rounded down to their three highest binary digits.
+    Coarse,
+}
+
+impl Fields {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Price => "price",
+            Self::Coarse => "coarse",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::All, Self::Price, Self::Coarse].into_iter().find(|fields| fields.word() == word)
+    }
+}
+
+/// How long a bar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Period {
+    /// One second.
+    #[default]
+    Second,
+    /// One minute.
+    Minute,
+}
+
+impl Period {
+    /// Both, by their place in per-period arrays.
+    pub const ALL: [Self; 2] = [Self::Second, Self::Minute];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Second => "1s",
+            Self::Minute => "1m",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.word() == word)
+    }
+
+    /// Length, µs.
+    #[must_use]
+    pub const fn us(self) -> i64 {
+        match self {
+            Self::Second => 1_000_000,
+            Self::Minute => 60_000_000,
+        }
+    }
+}
+
+/// Offered depths of a book, levels a side.
+pub const DEPTHS: [u8; 3] = [5, 10, 20];
+
+/// What a subscription shows of its symbols. Subscriptions of one session at one interval that show the same share a
+/// slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum View {
+    /// Quotes and prints.
+    Market {
+        /// What of a quote.
+        fields: Fields,
+        /// Which symbols, by their quote; only quotes are filtered.
+        filter: Option<Filter>,
+    },
+    /// Book levels.
+    Book {
+        /// Levels a side, one of [`DEPTHS`].
+        depth: u8,
+    },
+    /// Bars.
+    Bar {
+        /// How long.
+        period: Period,
+    },
+    /// Trading status.
+    Status,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self::Market { fields: Fields::All, filter: None }
+    }
+}
+
+impl View {
+    /// The channels that it shows, by their place.
+    #[must_use]
+    pub const fn channels(&self) -> &'static [Channel] {
+        match self {
+            Self::Market { .. } => &Channel::MARKET,
+            Self::Book { .. } => &[Channel::Book],
+            Self::Bar { .. } => &[Channel::Bar],
+            Self::Status => &[Channel::Status],
         }
     }
 }
@@ -117,6 +261,8 @@ pub struct Subscribe<'a> {
     pub interval_ms: u32,
     /// To be told when a symbol's shard is older than this, [`MAX_AGE_MS`].
     pub max_age_ms: Option<u32>,
+    /// What is shown.
+    pub view: View,
 }
 
 /// Symbols of a channel: `unsubscribe`, `repair`.

@@ -142,6 +142,7 @@ fn state(out: &mut Vec<u8>, state: State) {
             State::Quiet => ",\"state\":\"quiet\"",
             State::Stale => ",\"state\":\"stale\"",
             State::Halted => ",\"state\":\"halted\"",
+            State::Out => ",\"state\":\"out\"",
         },
     );
 }

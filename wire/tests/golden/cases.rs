@@ -48,6 +48,7 @@ pub(crate) fn state(state: State) -> &'static str {
         State::Quiet => "quiet",
         State::Stale => "stale",
         State::Halted => "halted",
+        State::Out => "out",
     }
 }
 

@@ -13,21 +13,24 @@ use crate::order::{AccountId, Act, NewOrder, OrdType, SessionName, Side, Symbol,
 use crate::view_hash::BUCKETS;
 use simd_json::{Node, StaticNode};
 
-const HELLO: u32 = set(&[Field::Session, Field::Account, Field::Token, Field::Resume]);
-const SUBSCRIBE: u32 = set(&[
+const HELLO: u64 = set(&[Field::Session, Field::Account, Field::Token, Field::Resume]);
+const SUBSCRIBE: u64 = set(&[
     Field::Channel,
     Field::Symbols,
     Field::IntervalMs,
     Field::Early,
     Field::EventTime,
     Field::Depth,
+    Field::Fields,
+    Field::Filter,
+    Field::Period,
     Field::MaxAgeMs,
 ]);
-const SELECTION: u32 = set(&[Field::Channel, Field::Symbols]);
-const SET_RATE: u32 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs]);
-const HASHES: u32 = set(&[Field::Buckets]);
-const PING: u32 = set(&[Field::T]);
-const NEW_ORDER: u32 = set(&[
+const SELECTION: u64 = set(&[Field::Channel, Field::Symbols]);
+const SET_RATE: u64 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs]);
+const HASHES: u64 = set(&[Field::Buckets]);
+const PING: u64 = set(&[Field::T]);
+const NEW_ORDER: u64 = set(&[
     Field::ClOrdId,
     Field::Symbol,
     Field::Side,
@@ -39,10 +42,10 @@ const NEW_ORDER: u32 = set(&[
     Field::CancelOnDisconnect,
     Field::GraceMs,
 ]);
-const CANCEL: u32 = set(&[Field::ClOrdId, Field::OrigClOrdId]);
-const REPLACE: u32 = set(&[Field::ClOrdId, Field::OrigClOrdId, Field::Qty, Field::Price]);
-const BY_ID: u32 = set(&[Field::ClOrdId]);
-const PLAIN: u32 = set(&[]);
+const CANCEL: u64 = set(&[Field::ClOrdId, Field::OrigClOrdId]);
+const REPLACE: u64 = set(&[Field::ClOrdId, Field::OrigClOrdId, Field::Qty, Field::Price]);
+const BY_ID: u64 = set(&[Field::ClOrdId]);
+const PLAIN: u64 = set(&[]);
 
 const fn asked<'a>(act: Act) -> Op<'a> {
     Op::Order { act, expires_ms: None }
@@ -154,13 +157,11 @@ impl<'a> Message<'_, 'a> {
             self.unsupported_flag(field)?;
         }
         let (channel, symbols) = (self.channel()?, self.symbols()?);
-        if self.has(Field::Depth) {
-            return Err(bad("depth", "no field of this channel"));
-        }
+        let view = self.view(channel)?;
         let interval_ms = self.interval()?.unwrap_or(INTERVAL_MS_DEFAULT);
         let max_age_ms = self.whole(Field::MaxAgeMs, *MAX_AGE_MS.start(), *MAX_AGE_MS.end())?;
         let max_age_ms = max_age_ms.and_then(|ms| u32::try_from(ms).ok());
-        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms })
+        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms, view })
     }
 
     fn set_rate(&self) -> Result<SetRate<'a>, Fault> {
@@ -220,14 +221,9 @@ impl<'a> Message<'_, 'a> {
     }
 
     fn channel(&self) -> Result<Channel, Fault> {
-        match self.text(Field::Channel)? {
-            "quote" => Ok(Channel::Quote),
-            "trade" => Ok(Channel::Trade),
-            later @ ("book" | "bar" | "status") => {
-                Err(fault(ErrorCode::NotSupportedYet, format!("channel: {later}")))
-            }
-            other => Err(fault(ErrorCode::UnknownChannel, format!("channel: no such: {}", shown(other)))),
-        }
+        let word = self.text(Field::Channel)?;
+        Channel::from_word(word)
+            .ok_or_else(|| fault(ErrorCode::UnknownChannel, format!("channel: no such: {}", shown(word))))
     }
 
     fn symbols(&self) -> Result<Names<'a>, Fault> {

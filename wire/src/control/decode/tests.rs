@@ -113,7 +113,6 @@ fn channels_symbols_and_intervals_are_checked() {
         ErrorCode::UnknownChannel,
         "weather",
     );
-    refused(r#"{"op":"subscribe","channel":"book","symbols":["A"]}"#, ErrorCode::NotSupportedYet, "book");
     refused(r#"{"op":"subscribe","channel":"quote"}"#, ErrorCode::BadField, "symbols: missing");
     refused(r#"{"op":"subscribe","channel":"quote","symbols":[]}"#, ErrorCode::BadField, "symbols");
     refused(r#"{"op":"subscribe","channel":"quote","symbols":["A",7]}"#, ErrorCode::BadField, "symbols[1]");
@@ -157,4 +156,63 @@ fn no_message_repeats_a_control_character() {
         let (_, _, message) = decode(text).expect_err(text);
         assert!(!message.contains(char::is_control), "{message:?}");
     }
+}
+
+#[test]
+fn a_view_is_what_its_channel_can_show() {
+    let subscribe = |channel: &str, more: &str| {
+        decode(&format!(r#"{{"op":"subscribe","channel":"{channel}","symbols":["A"]{more}}}"#))
+    };
+    let shows = |channel: &str, more: &str, what: &str| {
+        let shown = subscribe(channel, more).unwrap();
+        assert!(shown.contains(what), "{channel} {more}: {shown}");
+    };
+    shows("quote", "", "view: Market { fields: All, filter: None }");
+    shows("trade", r#","fields":"price""#, "view: Market { fields: Price, filter: None }");
+    shows("book", "", "view: Book { depth: 10 }");
+    shows("book", r#","depth":20"#, "view: Book { depth: 20 }");
+    shows("bar", r#","period":"1m""#, "view: Bar { period: Minute }");
+    shows("status", "", "view: Status");
+    for (channel, more) in [
+        ("quote", r#","fields":"tiny""#),
+        ("quote", r#","fields":["bid"]"#),
+        ("quote", r#","depth":5"#),
+        ("trade", r#","filter":[[["bid",">","1"]]]"#),
+        ("book", r#","depth":7"#),
+        ("book", r#","depth":"5""#),
+        ("book", r#","fields":"all""#),
+        ("bar", r#","period":"1h""#),
+        ("status", r#","period":"1s""#),
+    ] {
+        assert!(subscribe(channel, more).is_err(), "{channel} {more}");
+    }
+}
+
+#[test]
+fn a_filter_that_does_not_parse_names_the_part() {
+    let filter =
+        |text: &str| format!(r#"{{"op":"subscribe","channel":"quote","symbols":["A"],"filter":{text}}}"#);
+    let whole = decode(&filter(r#"[[["bid",">","61000"],["spread","<=","0.02"]],[["ask","<","1"]]]"#));
+    let whole = whole.unwrap();
+    assert!(whole.contains("field: Spread, test: AtMost") && whole.contains("field: Ask"), "{whole}");
+    for (text, place) in [
+        ("[]", "filter: "),
+        ("{}", "filter: "),
+        ("\"bid>1\"", "filter: "),
+        ("[[],[]]", "filter[0]"),
+        ("[7]", "filter[0]"),
+        (r#"[[["bid",">","1"]],[["bid",">"]]]"#, "filter[1][0]"),
+        (r#"[[["bid",">","1"],["mid",">","1"]]]"#, "filter[0][1]: no such field: mid"),
+        (r#"[[["bid","=>","1"]]]"#, "no such comparison: =>"),
+        (r#"[[["bid",">",1]]]"#, "filter[0][0]"),
+        (r#"[[["bid",">","1e3"]]]"#, "filter[0][0]"),
+        (r#"[[["bid",">","1",[]]]]"#, "filter[0][0]"),
+        (r#"[[["bid",[">"],"1"]]]"#, "filter[0][0]"),
+    ] {
+        refused(&filter(text), ErrorCode::BadFilter, place);
+    }
+    let many = [r#"["bid",">","1"]"#; 9].join(",");
+    refused(&filter(&format!("[[{many}]]")), ErrorCode::BadFilter, "filter[0]");
+    let wide = [r#"[["bid",">","1"]]"#; 5].join(",");
+    refused(&filter(&format!("[{wide}]")), ErrorCode::BadFilter, "filter: ");
 }

@@ -154,6 +154,7 @@ fn state(name: Option<&str>) -> Result<State, Damaged> {
         Some("quiet") => Ok(State::Quiet),
         Some("stale") => Ok(State::Stale),
         Some("halted") => Ok(State::Halted),
+        Some("out") => Ok(State::Out),
         _ => Err(Damaged),
     }
 }
