@@ -13,7 +13,7 @@ use crate::orders::rate::Bucket;
 use crate::outbox::Socket;
 use wire::RATES_MS;
 use wire::close::CloseReason;
-use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, Welcome, text};
+use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, StatsSet, Welcome, text};
 use wire::control::{self, Channel, Decoder, Fault, Hello, Op, Request};
 use wire::error::ErrorCode;
 use wire::frame::Form;
@@ -206,6 +206,13 @@ impl<S: Socket> Desk<'_, S> {
             Op::SetRate(asked) => self.set_rate(id, asked),
             Op::Repair(asked) => self.repair(id, asked.as_ref()),
             Op::Hashes(buckets) => self.hashes(id, buckets.as_deref()),
+            Op::Stats { every_ms } => {
+                if !self.engine.tell_stats(self.client.session, *every_ms, self.now_us) {
+                    self.error(id, ErrorCode::TooManyStats, "stats: as many sessions as may ask do so");
+                    return Then::Done;
+                }
+                self.answer(&text("stats_set", &StatsSet { id, every_ms: *every_ms }));
+            }
             Op::Pause => {
                 self.engine.pause(self.client.session);
                 self.answer(&text("paused", &Plain { id }));

@@ -18,12 +18,14 @@ use crate::lane::{Lanes, Sources};
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
+use crate::stats::{STATS_SESSIONS_MAX, SessionStats};
 use crate::view_hash;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
 use wire::control::Channel;
+use wire::control::reply::text;
 use wire::frame::Form;
 use wire::instrument::{Definitions, InstrumentId};
 use wire::shard::StaleReason;
@@ -177,7 +179,7 @@ impl<S: Socket> Engine<S> {
     /// # Errors
     /// See [`BatchError`].
     pub fn batch(&mut self, shard: u16, payload: &Bytes, now_us: i64) -> Result<(), BatchError> {
-        let received = Received { now_us };
+        let received = Received { now_us, ts_publish: wire::batch::ts_publish(payload).unwrap_or(0) };
         let taken = self.ingest.batch(shard, payload, received, &mut self.table, &mut self.touched);
         self.watermarks[usize::from(shard)] = self.ingest.watermark_us(shard).map(|us| us * 1_000);
         taken
@@ -188,7 +190,7 @@ impl<S: Socket> Engine<S> {
     /// # Errors
     /// See [`BatchError`].
     pub fn snapshot(&mut self, shard: u16, payload: &[u8], now_us: i64) -> Result<bool, BatchError> {
-        let received = Received { now_us };
+        let received = Received { now_us, ts_publish: 0 };
         let whole = self.ingest.snapshot(shard, payload, received, &mut self.table, &mut self.touched);
         self.watermarks[usize::from(shard)] = self.ingest.watermark_us(shard).map(|us| us * 1_000);
         whole
@@ -219,7 +221,7 @@ impl<S: Socket> Engine<S> {
             }
             let begun_us = clock();
             if entry.is_due(begun_us) {
-                self.flush_lane(lane, begun_us, None, false);
+                self.flush_lane(lane, begun_us, None, false, &clock);
                 self.lanes.get_mut(lane).swept(clock() - begun_us);
             }
         }
@@ -228,7 +230,15 @@ impl<S: Socket> Engine<S> {
         self.lanes.next_due_us().map_or(judge_at, |due| due.min(judge_at))
     }
 
-    fn flush_lane(&mut self, lane: u32, now_us: i64, only: Option<&Bits>, settle: bool) {
+    /// `clock` tells a session that asks for its statistics when its write began.
+    fn flush_lane(
+        &mut self,
+        lane: u32,
+        now_us: i64,
+        only: Option<&Bits>,
+        settle: bool,
+        clock: &impl Fn() -> i64,
+    ) {
         let sources = Sources { table: &self.table, directory: &self.directory };
         if !self.lanes.get_mut(lane).flush(&sources, now_us, only, settle, &mut self.flush) {
             return;
@@ -238,7 +248,7 @@ impl<S: Socket> Engine<S> {
         let mut next = 0;
         while next < self.lanes.get(lane).members.len() {
             next = self.collect(lane, next);
-            self.offer(now_us);
+            self.offer(now_us, clock);
         }
     }
 
@@ -275,7 +285,7 @@ impl<S: Socket> Engine<S> {
     }
 
     /// Offers the sessions what was collected for them.
-    fn offer(&mut self, now_us: i64) {
+    fn offer(&mut self, now_us: i64, clock: &impl Fn() -> i64) {
         let (wanted, spans) =
             (std::mem::take(&mut self.scratch.wanted), std::mem::take(&mut self.scratch.spans));
         let mut begin = 0;
@@ -284,7 +294,16 @@ impl<S: Socket> Engine<S> {
             begin = end;
             let Some(outbox) = self.outboxes[session as usize].as_mut() else { continue };
             let was_busy = outbox.busy;
+            let noted = outbox.stats.is_some().then(|| (clock(), outbox.frame, self.counters));
             let written = outbox.offer(slot, &self.flush, mine, &mut shared!(self, now_us));
+            if let (Some((sent_us, frame, before)), Some(stats)) = (noted, &mut outbox.stats) {
+                let after = &self.counters;
+                let bytes = after.bytes - before.bytes;
+                stats.wrote(outbox.frame.wrapping_sub(frame), after.records - before.records, bytes, false);
+                if bytes > 0 {
+                    stats.delivered(mine, &self.flush, &self.table, sent_us);
+                }
+            }
             match written {
                 Write::Gone => self.events.push(SessionEvent::End(session, CloseReason::Normal)),
                 Write::WouldBlock if !was_busy && outbox.busy => {
@@ -321,6 +340,24 @@ impl<S: Socket> Engine<S> {
             return self.events.push(SessionEvent::End(session, CloseReason::SlowConsumer));
         }
         outbox.heartbeat();
+        let backlog = outbox.backlog();
+        let due = outbox.stats.as_mut().filter(|stats| stats.is_due(now_us));
+        if let Some(report) = due.map(|stats| stats.report(backlog, now_us)) {
+            self.answer(session, text("stats", &report).as_bytes(), now_us);
+        }
+    }
+
+    /// Lets a session be told its statistics every `every_ms`; 0 = no more. False: as many sessions as may do so do.
+    pub fn tell_stats(&mut self, session: u32, every_ms: u32, now_us: i64) -> bool {
+        let asking = self.outboxes.iter().flatten().filter(|outbox| outbox.stats.is_some()).count();
+        let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) else {
+            return false;
+        };
+        let may = asking < STATS_SESSIONS_MAX || outbox.stats.is_some();
+        let every_us = i64::from(every_ms) * 1_000;
+        outbox.stats =
+            (every_ms > 0 && may).then(|| SessionStats::new(every_us, now_us)).flatten().map(Box::new);
+        every_ms == 0 || outbox.stats.is_some()
     }
 
     /// There was no market data to go out with.
@@ -415,7 +452,15 @@ impl<S: Socket> Engine<S> {
         let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) else {
             return Drained::Gone;
         };
-        outbox.drain(&mut shared!(self, now_us))
+        let (frame, before) = (outbox.frame, self.counters);
+        let drained = outbox.drain(&mut shared!(self, now_us));
+        if let Some(stats) = &mut outbox.stats {
+            let (records, bytes) =
+                (self.counters.records - before.records, self.counters.bytes - before.bytes);
+            let caught_up = self.counters.catch_ups > before.catch_ups;
+            stats.wrote(outbox.frame.wrapping_sub(frame), records, bytes, caught_up);
+        }
+        drained
     }
 
     /// Drains unless the socket is full; then the shell will.

@@ -43,6 +43,8 @@ pub struct Row {
     pub shard: u16,
     /// When something last changed, µs.
     pub changed_us: i64,
+    /// When the payload that changed it was published, ns, publisher's clock; 0 = not known.
+    pub ts_publish: i64,
     head: u64,
 }
 
@@ -51,6 +53,8 @@ pub struct Row {
 pub struct Received {
     /// Core time, µs since the Unix epoch.
     pub now_us: i64,
+    /// When the publisher sent it, ns, its clock; 0 = not known.
+    pub ts_publish: i64,
 }
 
 impl Received {
@@ -93,7 +97,7 @@ impl Table {
     pub fn ensure(&mut self, id: InstrumentId, shard: u16) {
         while self.rows.len() <= id.index() {
             let image = Image::default();
-            self.rows.push(Row { image, status: Status::Open, shard, changed_us: 0, head: 0 });
+            self.rows.push(Row { image, status: Status::Open, shard, changed_us: 0, ts_publish: 0, head: 0 });
         }
         self.rows[id.index()].shard = shard;
     }
@@ -128,7 +132,7 @@ impl Table {
             }
             Change::Level(_) => return,
         }
-        row.changed_us = received.now_us;
+        (row.changed_us, row.ts_publish) = (received.now_us, received.ts_publish);
     }
 
     /// Takes the publisher's whole state of an instrument. Within an epoch the difference of the counts is lost; a

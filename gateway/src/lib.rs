@@ -6,7 +6,7 @@
 //!
 //! Around it, on one thread: [`http`] and [`session`] are the sockets, [`bus`] is the link to NATS, [`market`] and
 //! [`worker`] connect them to the engine through [`shell`]. [`clock`] and [`config`] are what their names say, [`ready`]
-//! and [`metrics`] what the gateway says of itself, [`snapshot`] the market's present state without a session.
+//! and [`metrics`] what the gateway says of itself, [`stats`] what a session's data took, [`snapshot`] the market's present state without a session.
 //!
 //! [`run`] is the front door of `main` and of tests: they bring the listener, the bus and the moment to stop.
 
@@ -38,6 +38,7 @@ pub mod session;
 pub mod shell;
 pub mod slot;
 pub mod snapshot;
+pub mod stats;
 pub mod view_hash;
 pub mod worker;
 

@@ -29,6 +29,23 @@ pub struct Wanted {
     trade: Option<(u32, u32)>,
 }
 
+impl Wanted {
+    /// Whose.
+    #[must_use]
+    pub fn id(&self) -> InstrumentId {
+        self.id
+    }
+
+    /// (Due at the publisher, received) of what it holds of a flush: the newest quote, each print.
+    pub fn times<'f>(&self, flush: &'f Flush) -> impl Iterator<Item = (i64, i64)> + 'f {
+        let quote = self.quote.and_then(|(_, position)| flush.quote_entries().get(position as usize));
+        let trade = self.trade.and_then(|(_, position)| flush.trade_entries().get(position as usize));
+        let prints = trade.map(|entry| flush.prints(entry)).unwrap_or_default();
+        let quote = quote.map(|entry| (entry.new.ts_event, entry.new.ts_recv));
+        quote.into_iter().chain(prints.iter().map(|print| (print.ts_event, print.ts_recv)))
+    }
+}
+
 /// When a message was flushed.
 #[derive(Debug, Clone, Copy)]
 struct Moment {

@@ -14,6 +14,7 @@ pub use crate::server_frame::{
     put_frame,
 };
 use crate::slot::Slot;
+use crate::stats::SessionStats;
 use crate::view_hash;
 use wire::close::CloseReason;
 use wire::control::Channel;
@@ -78,6 +79,8 @@ pub struct Outbox<S> {
     pub progress_us: i64,
     /// Shards of its symbols, as bits.
     pub shards: u64,
+    /// Counts and times, for a session that asked.
+    pub stats: Option<Box<SessionStats>>,
     pub(crate) remainder: Vec<u8>,
     pub(crate) remainder_at: usize,
     pending: Option<Box<Pending>>,
@@ -98,6 +101,7 @@ impl<S: Socket> Outbox<S> {
             frame: 0,
             progress_us: now_us,
             shards: 0,
+            stats: None,
             remainder: Vec::new(),
             remainder_at: 0,
             pending: None,
@@ -388,6 +392,12 @@ impl<S: Socket> Outbox<S> {
     pub fn symbols(&self) -> usize {
         let told = self.slots.iter().flat_map(|slot| &slot.subs).map(crate::bits::IdSet::len);
         told.sum::<usize>() + self.joins().map(|join| join.ids.len()).sum::<usize>()
+    }
+
+    /// Symbols that are owed in full.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.slots.iter().map(|slot| slot.owed_ids().count()).sum()
     }
 
     /// Recomputes the shards of all symbols that are held.

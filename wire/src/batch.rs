@@ -274,6 +274,12 @@ impl From<&Event> for Record {
     }
 }
 
+/// When a payload of a shard was published, ns, publisher's clock; `None` where it is too short for a header.
+#[must_use]
+pub fn ts_publish(payload: &[u8]) -> Option<i64> {
+    Header::ref_from_prefix(payload).ok().map(|(header, _)| header.ts_publish.get())
+}
+
 /// Builds a batch in one buffer.
 #[derive(Debug)]
 pub struct BatchWriter {

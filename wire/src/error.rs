@@ -80,6 +80,8 @@ registry! {
     TooManyViews = 1111, "too_many_views", AfterMs;
     /// The symbol's other channel is held with other fields or a filter.
     ViewConflict = 1112, "view_conflict", Never;
+    /// As many sessions as may ask for their statistics do so.
+    TooManyStats = 1113, "too_many_stats", AfterMs;
     /// The session has no account, so it cannot trade.
     NoAccount = 1201, "no_account", Reauth;
     /// No such account here.

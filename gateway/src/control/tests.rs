@@ -1,5 +1,7 @@
 //! Every request is answered with what is in force, item by item.
 
+mod views;
+
 use super::*;
 use crate::engine::EngineConfig;
 use crate::outbox::Write;
@@ -73,6 +75,13 @@ impl World {
     /// Sends, and returns the JSON texts that came back, market data left out.
     fn ask(&mut self, message_text: &str) -> Vec<String> {
         self.send(message_text);
+        let mut texts = self.texts();
+        texts.retain(|text| !text.contains(r#""frame":"#));
+        texts
+    }
+
+    /// All texts that have come.
+    fn texts(&mut self) -> Vec<String> {
         let bytes = std::mem::take(&mut *self.wire.0.borrow_mut());
         let mut texts = Vec::new();
         let mut rest = bytes.as_slice();
@@ -81,10 +90,7 @@ impl World {
                 126 => (usize::from(u16::from_be_bytes([tail[0], tail[1]])), &tail[2..]),
                 length => (usize::from(*length), tail),
             };
-            let text = String::from_utf8(tail[..length].to_vec()).unwrap();
-            if !text.contains(r#""frame":"#) {
-                texts.push(text);
-            }
+            texts.push(String::from_utf8(tail[..length].to_vec()).unwrap());
             rest = &tail[length..];
         }
         texts

@@ -87,7 +87,7 @@ impl<S: Socket> Engine<S> {
         }
         if !behind.is_empty() && !broken("prints_join_an_old_quote") {
             self.lanes.touch(&self.touched);
-            self.flush_lane(lane, now_us, Some(&behind), true);
+            self.flush_lane(lane, now_us, Some(&behind), true, &|| now_us);
         }
         let sources = Sources { table: &self.table, directory: &self.directory };
         ids.for_each(|id| self.lanes.get_mut(lane).want(id, channel, &sources));
@@ -129,8 +129,8 @@ impl<S: Socket> Engine<S> {
         self.lanes.touch(&self.touched);
         let settle = !broken("move_without_settle");
         if !broken("move_without_flush") {
-            self.flush_lane(lanes[0], now_us, Some(ids), settle);
-            self.flush_lane(lanes[1], now_us, Some(ids), settle);
+            self.flush_lane(lanes[0], now_us, Some(ids), settle, &|| now_us);
+            self.flush_lane(lanes[1], now_us, Some(ids), settle, &|| now_us);
         }
         let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
         for channel in channels.iter().copied() {

@@ -34,7 +34,7 @@ fields! {
     EventTime = "event_time", T = "t", ClOrdId = "cl_ord_id", OrigClOrdId = "orig_cl_ord_id", Symbol = "symbol",
     Side = "side", Type = "type", Qty = "qty", Price = "price", Tif = "tif", ExpiresMs = "expires_ms",
     CancelOnDisconnect = "cancel_on_disconnect", GraceMs = "grace_ms", Depth = "depth",
-    Buckets = "buckets", MaxAgeMs = "max_age_ms", Fields = "fields", Filter = "filter", Period = "period",
+    Buckets = "buckets", MaxAgeMs = "max_age_ms", Fields = "fields", Filter = "filter", Period = "period", EveryMs = "every_ms",
 }
 
 const FIELDS: usize = Field::NAMES.len();

@@ -68,33 +68,50 @@ pub struct Scale {
 }
 
 impl FilterField {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Bid, Self::Ask, Self::BidSize, Self::AskSize, Self::Spread];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bid => "bid",
+            Self::Ask => "ask",
+            Self::BidSize => "bid_size",
+            Self::AskSize => "ask_size",
+            Self::Spread => "spread",
+        }
+    }
+
     /// From its word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "bid" => Self::Bid,
-            "ask" => Self::Ask,
-            "bid_size" => Self::BidSize,
-            "ask_size" => Self::AskSize,
-            "spread" => Self::Spread,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|field| field.word() == word)
     }
 }
 
 impl Test {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Less, Self::AtMost, Self::Greater, Self::AtLeast, Self::Equal, Self::Unequal];
+
+    /// The sign on the wire.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+            Self::Equal => "=",
+            Self::Unequal => "!=",
+        }
+    }
+
     /// From its sign.
     #[must_use]
     pub fn from_sign(sign: &str) -> Option<Self> {
-        Some(match sign {
-            "<" => Self::Less,
-            "<=" => Self::AtMost,
-            ">" => Self::Greater,
-            ">=" => Self::AtLeast,
-            "=" => Self::Equal,
-            "!=" => Self::Unequal,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|test| test.sign() == sign)
     }
 }
 

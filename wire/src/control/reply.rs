@@ -227,6 +227,16 @@ pub struct SymbolHash {
     pub hash: String,
 }
 
+/// `stats_set`: the session's statistics come every so often.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatsSet {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// Time between two; 0 = none come.
+    pub every_ms: u32,
+}
+
 /// `pong`: with the client's own two times, four in all.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pong {

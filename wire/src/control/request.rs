@@ -15,6 +15,9 @@ pub(super) const REQUEST_BUCKETS_MAX: usize = 8;
 /// Bounds of `max_age_ms`: a quiet publisher beats every 50 ms, and ages are looked at as often.
 pub(super) const MAX_AGE_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 
+/// Bounds of the time between two `stats`.
+pub(super) const STATS_MS: std::ops::RangeInclusive<u64> = 1_000..=60_000;
+
 /// Longest time an order may wait to be taken, in milliseconds.
 pub const EXPIRES_MS_MAX: u64 = 60_000;
 
@@ -49,6 +52,11 @@ pub enum Op<'a> {
     Repair(Option<Selection<'a>>),
     /// `hashes`: of every bucket (instrument id mod [`crate::view_hash::BUCKETS`]), or of each symbol in some of them.
     Hashes(Option<Vec<u8>>),
+    /// `stats`: to be told the session's own statistics.
+    Stats {
+        /// Time between two, [`STATS_MS`]; 0 = no more.
+        every_ms: u32,
+    },
     /// `ping`, with the client's own time, which the pong returns.
     Ping {
         /// Client's time, µs; any whole number up to 2^53 − 1.

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tickgate_wire::MANTISSA_MAX;
-use tickgate_wire::control::{Decoder, Fault, Op, Request};
+use tickgate_wire::control::filter::Comparison;
+use tickgate_wire::control::{Decoder, Fault, Op, Request, View};
 use tickgate_wire::order::{Act, SessionName};
 
 /// Longest message of a fault: what it shows of a client's text is cut.
@@ -60,6 +61,7 @@ fn written(request: &Request<'_>) -> Vec<u8> {
             if let Some(max_age_ms) = asked.max_age_ms {
                 fields["max_age_ms"] = max_age_ms.into();
             }
+            show(&asked.view, &mut fields);
             ("subscribe", fields)
         }
         Op::Unsubscribe(asked) => {
@@ -77,6 +79,7 @@ fn written(request: &Request<'_>) -> Vec<u8> {
         Op::Hashes(Some(buckets)) => ("hashes", json!({ "buckets": buckets })),
         Op::Pause => ("pause", json!({})),
         Op::Unpause => ("unpause", json!({})),
+        Op::Stats { every_ms } => ("stats", json!({ "every_ms": every_ms })),
         Op::Ping { t: None } => ("ping", json!({})),
         Op::Ping { t } => ("ping", json!({ "t": t })),
         Op::Order { act, expires_ms } => order(act, *expires_ms),
@@ -87,6 +90,23 @@ fn written(request: &Request<'_>) -> Vec<u8> {
         members.insert("id".to_owned(), id.into());
     }
     serde_json::to_vec(&fields).unwrap()
+}
+
+/// What a subscription shows, every field written out. `subscribe` reads a filter of quotes alone.
+fn show(view: &View, fields: &mut Value) {
+    match view {
+        View::Market { fields: told, filter } => {
+            fields["fields"] = told.word().into();
+            if let Some(filter) = filter {
+                let one = |it: &Comparison| json!([it.field.word(), it.test.sign(), it.value.to_string()]);
+                let all = |all: &Vec<Comparison>| all.iter().map(one).collect::<Value>();
+                fields["filter"] = filter.0.iter().map(all).collect();
+            }
+        }
+        View::Book { depth } => fields["depth"] = (*depth).into(),
+        View::Bar { period } => fields["period"] = period.word().into(),
+        View::Status => {}
+    }
 }
 
 fn order(act: &Act, expires_ms: Option<u64>) -> (&'static str, Value) {
@@ -179,5 +199,5 @@ fn each_request_of_the_corpus_says_what_it_is_meant_to() {
             ops.insert(serde_json::from_slice::<Value>(&line).unwrap()["op"].to_string());
         }
     }
-    assert_eq!(ops.len(), 15, "{ops:?}");
+    assert_eq!(ops.len(), 16, "{ops:?}");
 }

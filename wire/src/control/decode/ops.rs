@@ -4,7 +4,7 @@ use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, 
 use crate::control::Fault;
 use crate::control::request::{
     Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op, REQUEST_BUCKETS_MAX,
-    REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, Selection, SetRate, Subscribe,
+    REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, STATS_MS, Selection, SetRate, Subscribe,
 };
 use crate::error::ErrorCode;
 use crate::instrument::valid_pattern;
@@ -29,6 +29,7 @@ const SUBSCRIBE: u64 = set(&[
 const SELECTION: u64 = set(&[Field::Channel, Field::Symbols]);
 const SET_RATE: u64 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs]);
 const HASHES: u64 = set(&[Field::Buckets]);
+const STATS: u64 = set(&[Field::EveryMs]);
 const PING: u64 = set(&[Field::T]);
 const NEW_ORDER: u64 = set(&[
     Field::ClOrdId,
@@ -65,6 +66,7 @@ impl<'a> Message<'_, 'a> {
             "set_rate" => SET_RATE,
             "hashes" => HASHES,
             "ping" => PING,
+            "stats" => STATS,
             "order.new" => NEW_ORDER,
             "order.cancel" => CANCEL,
             "order.replace" => REPLACE,
@@ -85,6 +87,7 @@ impl<'a> Message<'_, 'a> {
             "set_rate" => self.set_rate().map(Op::SetRate)?,
             "hashes" => Op::Hashes(self.buckets()?),
             "ping" => Op::Ping { t: self.whole(Field::T, 0, MAX_WHOLE)? },
+            "stats" => Op::Stats { every_ms: self.stats_every()? },
             "order.new" => self.order_new()?,
             "order.cancel" => asked(Act::Cancel {
                 cl_ord_id: self.cl_ord_id(Field::ClOrdId)?,
@@ -252,6 +255,13 @@ impl<'a> Message<'_, 'a> {
             return Err(bad("symbols", "at most 64 patterns"));
         }
         Ok(Names(names))
+    }
+
+    /// 0, or within [`STATS_MS`].
+    fn stats_every(&self) -> Result<u32, Fault> {
+        let what = || bad("every_ms", "0 or 1000 to 60000");
+        let asked = self.whole(Field::EveryMs, 0, *STATS_MS.end())?.ok_or_else(what)?;
+        u32::try_from(asked).ok().filter(|ms| *ms == 0 || STATS_MS.contains(&asked)).ok_or_else(what)
     }
 
     fn buckets(&self) -> Result<Option<Vec<u8>>, Fault> {
