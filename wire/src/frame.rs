@@ -5,10 +5,15 @@
 
 use crate::tick::{Aggressor, Quote};
 
+pub mod bar;
+pub mod book;
 pub mod compact;
 pub mod fixed;
 pub mod json;
 pub mod view;
+
+pub use self::bar::{Bar, StatusImage};
+pub use self::book::{BOOK_LEVELS_MAX, BookImage, BookSideImage, Level};
 
 /// Form of market data, chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,8 +52,34 @@ pub enum Kind {
     QuoteFull = 1,
     /// Prints.
     Trade = 2,
+    /// What changed in books since the lane's previous flush.
+    BookDelta = 3,
+    /// Books in full, with running totals.
+    BookFull = 4,
+    /// Bars.
+    Bar = 5,
+    /// Trading status.
+    Status = 6,
     /// Trade totals in full, with prints that are already in the totals.
     TradeFull = 7,
+}
+
+impl Kind {
+    /// From its number on the wire.
+    #[must_use]
+    pub const fn from_u8(value: u8) -> Option<Self> {
+        Some(match value {
+            0 => Self::Quote,
+            1 => Self::QuoteFull,
+            2 => Self::Trade,
+            3 => Self::BookDelta,
+            4 => Self::BookFull,
+            5 => Self::Bar,
+            6 => Self::Status,
+            7 => Self::TradeFull,
+            _ => return None,
+        })
+    }
 }
 
 /// Freshness of an instrument, as shown to clients.
@@ -64,7 +95,7 @@ pub enum State {
     Stale = 2,
     /// Trading is stopped.
     Halted = 3,
-    /// The subscription's filter does not let the symbol through: what was shown before counts no more.
+    /// The subscription's filter does not let the instrument through now: it left, and comes back in full.
     Out = 4,
 }
 

@@ -5,8 +5,8 @@
 //! multiplies and adds 32 bits exactly (`Math.imul`). A lane folds words by xor, multiply and shift, and ends with the
 //! finalizer of MurmurHash3 (Austin Appleby, public domain). It finds damage and bugs; it is no signature.
 
-use crate::frame::State;
-use crate::tick::Quote;
+use crate::frame::{Level, State};
+use crate::tick::{Quote, Status};
 
 /// Number of buckets by which a client looks for what differs: instrument id mod this.
 pub const BUCKETS: u32 = 64;
@@ -48,14 +48,44 @@ pub struct TradeFields {
     pub qty: i64,
 }
 
+/// What is hashed of a book.
+#[derive(Debug, Clone, Copy)]
+pub struct BookFields {
+    /// Instrument id.
+    pub id: u32,
+    /// Level events published so far, mod 2^32.
+    pub total: u64,
+    /// Of the levels held, see [`crate::frame::BookImage::checksum`].
+    pub checksum: u32,
+    /// Freshness.
+    pub state: State,
+}
+
+/// What is hashed of a symbol's newest bar; all 0 before the first.
+#[derive(Debug, Clone, Copy)]
+pub struct BarFields {
+    /// Instrument id.
+    pub id: u32,
+    /// Prints published so far, mod 2^32.
+    pub total: u64,
+    /// Begin of the period, µs.
+    pub start_us: i64,
+    /// Price of the last print.
+    pub close: i64,
+    /// Sum of quantities.
+    pub volume: i64,
+}
+
 struct Mix {
     high: u32,
     low: u32,
 }
 
 impl Mix {
+    const START: Self = Self { high: 0x9e37_79b9, low: 0x7f4a_7c15 };
+
     const fn new(channel: u32, id: u32) -> Self {
-        Self { high: 0x9e37_79b9, low: 0x7f4a_7c15 }.word(channel).word(id)
+        Self::START.word(channel).word(id)
     }
 
     const fn word(self, word: u32) -> Self {
@@ -87,6 +117,13 @@ const fn count(total: u64) -> u32 {
     total as u32
 }
 
+/// Checksum of a book's levels: the low number of the mix over the bids, a word of ones, and the asks.
+pub(crate) fn levels_hash(bids: &[Level], asks: &[Level]) -> u32 {
+    let add = |mix: Mix, level: &Level| mix.number(level.price).number(level.qty);
+    let mix = bids.iter().fold(Mix::START, add).word(u32::MAX);
+    asks.iter().fold(mix, add).end().low
+}
+
 impl ViewHash {
     /// Of a quote.
     #[must_use]
@@ -112,6 +149,29 @@ impl ViewHash {
             .number(fields.price)
             .number(fields.qty)
             .end()
+    }
+
+    /// Of a book.
+    #[must_use]
+    pub const fn book(fields: &BookFields) -> Self {
+        Mix::new(2, fields.id).word(count(fields.total)).word(fields.checksum).word(fields.state as u32).end()
+    }
+
+    /// Of a symbol's newest bar.
+    #[must_use]
+    pub const fn bar(fields: &BarFields) -> Self {
+        Mix::new(3, fields.id)
+            .word(count(fields.total))
+            .number(fields.start_us)
+            .number(fields.close)
+            .number(fields.volume)
+            .end()
+    }
+
+    /// Of a symbol's freshness and trading status.
+    #[must_use]
+    pub const fn status(id: u32, state: State, status: Status) -> Self {
+        Mix::new(4, id).word(state as u32).word(status as u32).end()
     }
 
     /// Both together, in any order.
@@ -159,6 +219,21 @@ mod tests {
     }
 
     const VECTOR: (&str, &str, &str) = ("9efeb623ee07c1d6", "dea85d33a608631d", "7da71356941024f3");
+
+    #[test]
+    fn the_vectors_of_the_later_channels() {
+        let book = BookFields { id: 7, total: 1_000, checksum: 157_042_023, state: State::Live };
+        let bar = BarFields {
+            id: 7,
+            total: 880,
+            start_us: 1_723_075_200_000_000,
+            close: 6_100_010,
+            volume: 150_000,
+        };
+        assert_eq!(ViewHash::book(&book).text(), "8d08549499b894e8");
+        assert_eq!(ViewHash::bar(&bar).text(), "79a2297c591f6e67");
+        assert_eq!(ViewHash::status(7, State::Halted, Status::Halted).text(), "42e3a887f0cc0002");
+    }
 
     #[test]
     fn each_field_counts_and_an_absent_price_does_not() {

@@ -6,10 +6,16 @@ use crate::frame::{Kind, Print, PrintRange, QuoteImage, TradeImage};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+mod bar;
+mod book;
+
+pub use self::bar::{BAR_CLOSED, BAR_NONE, BAR_PARTIAL, BarRecord, StatusRecord, bars, status};
+pub use self::book::{LEVEL_BEGINS, LEVEL_ENDS, LEVEL_NONE, LEVEL_REMOVED, LevelRecord, book, book_full};
+
 /// Stands for a value that is absent.
 pub const ABSENT: i64 = i64::MIN;
 
-/// Header flag, kinds 1 and 7: `events`/`tc` are running totals mod 2^32.
+/// Header flag, kinds 1, 4 and 7: `events`/`tc` are running totals mod 2^32.
 pub const HEADER_TOTALS: u8 = 1;
 /// Header flag, kind 2: the prints are already in the totals of the kind 7 message before.
 pub const HEADER_LISTED: u8 = 2;
@@ -154,7 +160,9 @@ const _: () = assert!(size_of::<TradeFullRecord>() == 112);
 pub const fn record_bytes(kind: Kind) -> u16 {
     match kind {
         Kind::Quote | Kind::QuoteFull => 64,
-        Kind::Trade => 56,
+        Kind::Trade | Kind::BookDelta | Kind::BookFull => 56,
+        Kind::Bar => 88,
+        Kind::Status => 24,
         Kind::TradeFull => 112,
     }
 }
@@ -178,7 +186,7 @@ pub struct Head {
 
 /// Appends the header.
 pub fn header(out: &mut Vec<u8>, head: &Head) {
-    let totals = matches!(head.kind, Kind::QuoteFull | Kind::TradeFull);
+    let totals = matches!(head.kind, Kind::QuoteFull | Kind::BookFull | Kind::TradeFull);
     let flags = if totals { HEADER_TOTALS } else { 0 } | if head.listed { HEADER_LISTED } else { 0 };
     let header = Header {
         record_bytes: record_bytes(head.kind).into(),

@@ -6,6 +6,12 @@ use crate::frame::{Kind, Print, PrintRange, QuoteImage, State, TradeImage};
 use crate::instrument::Instrument;
 use crate::tick::Aggressor;
 
+mod bar;
+mod book;
+
+pub use self::bar::{bars, status};
+pub use self::book::{book, book_full};
+
 /// What a message says of itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
@@ -27,6 +33,9 @@ pub fn begin(out: &mut Vec<u8>, head: &Head) {
         Kind::Quote | Kind::QuoteFull => "quotes",
         Kind::Trade => "trades",
         Kind::TradeFull => "trade_totals",
+        Kind::BookDelta | Kind::BookFull => "books",
+        Kind::Bar => "bars",
+        Kind::Status => "statuses",
     };
     text(out, "{\"op\":\"");
     text(out, op);

@@ -7,17 +7,21 @@
 //! after its feed epoch changed. Within a period, published = delivered + merged + declared lost.
 
 use crate::cursor::Damaged;
-use crate::frame::{Form, Print, PrintRange, State};
-use crate::tick::{Aggressor, Quote};
+use crate::frame::{BOOK_LEVELS_MAX, Bar, Form, Print, PrintRange, State};
+use crate::tick::{Aggressor, Quote, Status};
 use std::collections::HashMap;
 
 mod account;
+mod bar;
+mod book;
 mod compact;
 mod fixed;
 mod hash;
 mod json;
 
 pub use self::account::Account;
+pub use self::bar::{BarView, StatusView};
+pub use self::book::BookView;
 
 /// A symbol's quote as the client holds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,6 +105,52 @@ pub enum Update {
         /// Whether it began a period (a snapshot).
         first: bool,
     },
+    /// A book changed.
+    Book {
+        /// Instrument id.
+        id: u32,
+        /// Level events that it stands for.
+        events: u64,
+        /// Whether it came in full.
+        full: bool,
+        /// Whether the levels are not those of the record's checksum: nothing is shown until it comes in full.
+        wrong: bool,
+        /// As in [`Update::Quote`].
+        ts_event: i64,
+        /// As in [`Update::Quote`].
+        ts_recv: i64,
+    },
+    /// A bar, closed or so far.
+    Bar {
+        /// Instrument id.
+        id: u32,
+        /// The bar.
+        bar: Bar,
+    },
+    /// A trading status.
+    Status {
+        /// Instrument id.
+        id: u32,
+        /// What the source says.
+        status: Status,
+        /// Due time, ns.
+        ts_event: i64,
+    },
+}
+
+impl Update {
+    /// The instrument that it tells of.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        match self {
+            Self::Quote { id, .. }
+            | Self::Print { id, .. }
+            | Self::Summary { id, .. }
+            | Self::Book { id, .. }
+            | Self::Bar { id, .. }
+            | Self::Status { id, .. } => *id,
+        }
+    }
 }
 
 /// A message as a whole.
@@ -116,6 +166,8 @@ pub struct Received {
     pub records: u64,
     /// A frame was lost before it: ask for repair.
     pub gap: bool,
+    /// A book in it is not what its checksum says: ask for repair.
+    pub wrong: bool,
 }
 
 /// A symbol as `subscribed` or `added` names it.
@@ -125,7 +177,8 @@ pub struct Joined {
     pub id: u32,
     /// Whether its prints tell who took.
     pub has_aggressor: bool,
-    /// Whether its quotes have sizes: then a side of size 0 is absent.
+    /// Whether its quotes have sizes: then a side of size 0 is absent. False under `fields` `price`, where all sizes
+    /// are 0. The channel `quote` decides.
     pub has_size: bool,
 }
 
@@ -144,15 +197,29 @@ pub struct View {
     timing: [Timing; 16],
     quotes: HashMap<u32, QuoteView>,
     trades: HashMap<u32, TradeView>,
+    books: HashMap<u32, BookView>,
+    bars: HashMap<u32, BarView>,
+    statuses: HashMap<u32, StatusView>,
     instruments: HashMap<u32, Joined>,
+    depths: [usize; 16],
     frame: u32,
-    accounts: [Account; 2],
+    accounts: [Account; 3],
+    wrong_books: u64,
 }
 
 /// Number of the channel `quote`.
 pub const QUOTE: u8 = 0;
 /// Number of the channel `trade`.
 pub const TRADE: u8 = 1;
+/// Number of the channel `book`.
+pub const BOOK: u8 = 2;
+/// Number of the channel `bar`.
+pub const BAR: u8 = 3;
+/// Number of the channel `status`.
+pub const STATUS: u8 = 4;
+
+/// All channels.
+pub const CHANNELS: [u8; 5] = [QUOTE, TRADE, BOOK, BAR, STATUS];
 
 const NOTIONAL_MASK: u128 = (1 << 96) - 1;
 
@@ -166,9 +233,14 @@ impl View {
             timing: [Timing::default(); 16],
             quotes: HashMap::new(),
             trades: HashMap::new(),
+            books: HashMap::new(),
+            bars: HashMap::new(),
+            statuses: HashMap::new(),
             instruments: HashMap::new(),
+            depths: [BOOK_LEVELS_MAX; 16],
             frame: 0,
-            accounts: [Account::default(); 2],
+            accounts: [Account::default(); 3],
+            wrong_books: 0,
         }
     }
 
@@ -185,7 +257,11 @@ impl View {
         let set = self.sets.entry((channel, slot)).or_default();
         for symbol in symbols {
             set.push(symbol.id);
-            self.instruments.insert(symbol.id, symbol);
+            let known = self.instruments.entry(symbol.id).or_insert(symbol);
+            known.has_aggressor = symbol.has_aggressor;
+            if channel == QUOTE {
+                known.has_size = symbol.has_size;
+            }
         }
         set.sort_unstable();
         set.dedup();
@@ -203,18 +279,20 @@ impl View {
             set.retain(|id| !ids.contains(id));
         }
         for id in ids {
-            if channel == QUOTE {
-                self.quotes.remove(id);
-            } else {
-                self.trades.remove(id);
+            match channel {
+                QUOTE => _ = self.quotes.remove(id),
+                TRADE => _ = self.trades.remove(id),
+                BOOK => _ = self.books.remove(id),
+                BAR => _ = self.bars.remove(id),
+                _ => _ = self.statuses.remove(id),
             }
         }
     }
 
-    /// `rate_set`: symbols of both channels moved to another slot; what is known of them stays.
+    /// `rate_set`: symbols of the channels of a slot moved to another; what is known of them stays.
     pub fn moved(&mut self, from: u8, to: u8, interval_ms: u32, phase_us: i64, ids: &[u32]) {
         self.timed(to, interval_ms, phase_us);
-        for channel in [QUOTE, TRADE] {
+        for channel in CHANNELS {
             let Some(set) = self.sets.get_mut(&(channel, from)) else { continue };
             let (moved, left): (Vec<u32>, Vec<u32>) = set.iter().partition(|id| ids.contains(id));
             *set = left;
@@ -243,6 +321,9 @@ impl View {
     pub fn suspect(&mut self) {
         self.quotes.values_mut().for_each(|quote| quote.based = false);
         self.trades.values_mut().for_each(|trade| trade.based = false);
+        self.books.values_mut().for_each(|book| book.based = false);
+        self.bars.values_mut().for_each(|bar| bar.based = false);
+        self.statuses.values_mut().for_each(|status| status.based = false);
     }
 
     /// Takes one market-data message.
@@ -250,12 +331,14 @@ impl View {
     /// # Errors
     /// [`Damaged`]; every symbol is then suspect: ask for repair.
     pub fn message(&mut self, bytes: &[u8], each: &mut impl FnMut(Update)) -> Result<Received, Damaged> {
+        let before = self.wrong_books;
         let taken = match self.form {
             Form::Compact => self.compact(bytes, each),
             Form::Fixed => self.fixed(bytes, each),
             Form::Json => self.json(bytes, each),
         };
-        taken.inspect_err(|_| self.suspect())
+        let wrong = self.wrong_books != before;
+        taken.map(|received| Received { wrong, ..received }).inspect_err(|_| self.suspect())
     }
 
     /// A symbol's quote.
@@ -275,10 +358,10 @@ impl View {
         self.sets.iter().filter(move |(key, _)| key.0 == channel).flat_map(|(_, set)| set.iter().copied())
     }
 
-    /// Counts of a channel.
+    /// Counts of a channel; nothing is counted of bars and status, which are not numbered.
     #[must_use]
     pub fn account(&self, channel: u8) -> Account {
-        self.accounts[usize::from(channel & 1)]
+        self.accounts.get(usize::from(channel)).copied().unwrap_or_default()
     }
 
     /// The last frame's number.

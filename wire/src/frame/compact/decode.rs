@@ -4,11 +4,18 @@
 //! the changes apply to is kept by [`crate::frame::view`].
 
 use super::encode::{
-    PRINT_STATE, PRINT_WIDE, QUOTE_STATE, QUOTE_WIDE, QUOTE_ZERO_EVENTS, TRAILER_PARTIAL, TRAILER_RANGE,
+    PRINT_STATE, PRINT_WIDE, QUOTE_STATE, QUOTE_WIDE, QUOTE_ZERO_EVENTS, STATE_MORE, TRAILER_PARTIAL,
+    TRAILER_RANGE,
 };
 use super::head::{HEAD_TICK, HEAD_TIME, lag_us};
 use crate::cursor::{Damaged, Reader, unzigzag};
-use crate::frame::{Kind, PrintRange, State};
+use crate::frame::{PrintRange, State};
+
+mod bar;
+mod book;
+
+pub use self::bar::{BarsHead, StatusRecord};
+pub use self::book::{BookChange, BookFull, SideChanges, applied};
 
 /// Extended head flag: how far the watermark is behind the flush follows (ms, 16 bits).
 pub const HEAD_WATERMARK: u8 = 2;
@@ -19,7 +26,7 @@ const QUOTE_RESERVED: u8 = 2;
 /// What a message says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
-    /// Number of the kind; not every number is a [`Kind`].
+    /// Number of the kind; not every number is a [`crate::frame::Kind`].
     pub kind: u8,
     /// The session's slot, 0–15.
     pub slot: u8,
@@ -268,6 +275,16 @@ fn state(number: u8) -> State {
     State::from_u8(number).unwrap_or(State::Stale)
 }
 
+/// A state byte of kinds 4, 5, 6, and what a newer writer puts behind it.
+fn state_and_more(reader: &mut Reader<'_>) -> Result<State, Damaged> {
+    let byte = reader.u8()?;
+    if byte & STATE_MORE != 0 {
+        let len = usize::from(reader.u8()?);
+        reader.take(len)?;
+    }
+    Ok(state(byte & !STATE_MORE))
+}
+
 /// A kind 1 record: everything, with running totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QuoteFull {
@@ -457,17 +474,5 @@ impl Trailer {
         let high = first.max(last_price).checked_add(size(reader)?).ok_or(Damaged)?;
         let low = first.min(last_price).checked_sub(size(reader)?).ok_or(Damaged)?;
         Ok(Self { range: Some(PrintRange { first, high, low }), partial })
-    }
-}
-
-/// The kind of a number, where it is known.
-#[must_use]
-pub const fn kind(number: u8) -> Option<Kind> {
-    match number {
-        0 => Some(Kind::Quote),
-        1 => Some(Kind::QuoteFull),
-        2 => Some(Kind::Trade),
-        7 => Some(Kind::TradeFull),
-        _ => None,
     }
 }

@@ -4,6 +4,15 @@ use crate::cursor::{bytes_of, low_byte, put_little, put_signed, put_varint, zigz
 use crate::frame::{Print, PrintRange, QuoteImage, State, TradeImage};
 use crate::tick::{Aggressor, Quote};
 
+mod bar;
+mod book;
+
+pub use self::bar::{BAR_CLOSED, BAR_MORE, BAR_PARTIAL, bars, status};
+pub use self::book::{
+    BOOK_COUNT_BITS, BOOK_EXTENDED, BOOK_STATE, BOOK_ZERO_EVENTS, KNOWN_WIDE, NEW_WIDE, STATE_MORE, TICKS_U8,
+    TICKS_U16, TICKS_VARINT, base, book, book_full,
+};
+
 /// Extended quote flag: a state byte follows.
 pub const QUOTE_STATE: u8 = 1;
 /// Extended quote flag: all four fields follow as zigzag varints.

@@ -1,11 +1,16 @@
 //! The `compact` form into the view.
 
-use super::{Listed, QUOTE, QuoteView, Received, TRADE, TradeView, Update, View, modular};
-use crate::cursor::{Damaged, Reader};
-use crate::frame::Print;
-use crate::frame::compact::decode::{
-    Head, Items, PrintChange, PrintRecord, QuoteChange, QuoteFull, TradeFull, Trailer,
+use super::book::Told;
+use super::{
+    BAR, BOOK, BookView, Listed, QUOTE, QuoteView, Received, STATUS, StatusView, TRADE, TradeView, Update,
+    View, modular,
 };
+use crate::cursor::{Damaged, Reader};
+use crate::frame::compact::decode::{
+    BarsHead, BookChange, BookFull, Head, Items, PrintChange, PrintRecord, QuoteChange, QuoteFull,
+    StatusRecord, TradeFull, Trailer, applied,
+};
+use crate::frame::{Kind, Print};
 use crate::tick::Aggressor;
 
 impl View {
@@ -21,20 +26,27 @@ impl View {
         let frame = head.whole.map_or(next, |whole| whole.1);
         let gap = self.follow(frame);
         let flush_us = self.flush_us(&head);
-        let channel = match head.kind {
-            0 | 1 => QUOTE,
-            2 | 7 => TRADE,
-            kind => return Ok(Received { kind, slot: head.slot, flush_us, records: 0, gap }),
+        let mut received =
+            Received { kind: head.kind, slot: head.slot, flush_us, records: 0, gap, wrong: false };
+        let Some(kind) = Kind::from_u8(head.kind) else { return Ok(received) };
+        let channel = match kind {
+            Kind::Quote | Kind::QuoteFull => QUOTE,
+            Kind::Trade | Kind::TradeFull => TRADE,
+            Kind::BookDelta | Kind::BookFull => BOOK,
+            Kind::Bar => BAR,
+            Kind::Status => STATUS,
         };
         let set = self.sets.remove(&(channel, head.slot)).ok_or(Damaged)?;
-        let records = self.compact_records(reader, &head, &set, each);
+        let records = self.compact_records(reader, kind, &head, &set, each);
         self.sets.insert((channel, head.slot), set);
-        Ok(Received { kind: head.kind, slot: head.slot, flush_us, records: records?, gap })
+        received.records = records?;
+        Ok(received)
     }
 
     fn compact_records(
         &mut self,
         reader: Reader<'_>,
+        kind: Kind,
         head: &Head,
         set: &[u32],
         each: &mut impl FnMut(Update),
@@ -44,14 +56,14 @@ impl View {
         while let Some(rank) = items.next_rank()? {
             let (id, reader) = (set[rank], &mut items.records);
             records += 1;
-            match head.kind {
-                0 => {
+            match kind {
+                Kind::Quote => {
                     let record = QuoteChange::read(reader)?;
                     if let Some(update) = self.quote_delta(id, &record) {
                         each(update);
                     }
                 }
-                1 => {
+                Kind::QuoteFull => {
                     let full = QuoteFull::read(reader)?;
                     let (epoch, total, lost) = (full.feed_epoch, full.ver, full.lost);
                     let new =
@@ -59,8 +71,17 @@ impl View {
                     let events = self.quote_full(id, new, u64::MAX);
                     each(Update::Quote { id, events, full: true, ts_event: 0, ts_recv: 0 });
                 }
-                2 => self.compact_prints(id, reader, each)?,
-                _ => self.compact_totals(id, reader, each)?,
+                Kind::Trade => self.compact_prints(id, reader, each)?,
+                Kind::TradeFull => self.compact_totals(id, reader, each)?,
+                Kind::BookDelta => self.compact_book(id, head.slot, reader, each)?,
+                Kind::BookFull => self.compact_book_full(id, head.slot, reader, each)?,
+                Kind::Bar => self.compact_bars(id, reader, each)?,
+                Kind::Status => {
+                    let StatusRecord { feed_epoch: epoch, state, status, ts_event_us } =
+                        StatusRecord::read(reader)?;
+                    let ts_event = ts_event_us.saturating_mul(1_000);
+                    self.status_now(id, StatusView { status, state, epoch, ts_event, based: true }, each);
+                }
             }
         }
         Ok(records)
@@ -95,6 +116,51 @@ impl View {
         view.total = view.total.wrapping_add(record.events);
         self.accounts[0].cover(record.events, 0, record.events.min(1));
         Some(Update::Quote { id, events: record.events, full: false, ts_event: 0, ts_recv: 0 })
+    }
+
+    fn compact_book(
+        &mut self,
+        id: u32,
+        slot: u8,
+        reader: &mut Reader<'_>,
+        each: &mut impl FnMut(Update),
+    ) -> Result<(), Damaged> {
+        let BookChange { events, state, sides, checksum } = BookChange::read(reader)?;
+        let Some(held) = self.book(id) else { return Ok(()) };
+        let sides = applied(&sides, &held.sides, self.depth(slot)).ok();
+        let told = Told { id, events, checksum, ts_event: 0, ts_recv: 0 };
+        self.book_delta(told, state, sides, u64::MAX, each);
+        Ok(())
+    }
+
+    fn compact_book_full(
+        &mut self,
+        id: u32,
+        slot: u8,
+        reader: &mut Reader<'_>,
+        each: &mut impl FnMut(Update),
+    ) -> Result<(), Damaged> {
+        let BookFull { feed_epoch: epoch, state, lver: total, lost, sides, checksum } =
+            BookFull::read(reader)?;
+        let sides = applied(&sides, &Default::default(), self.depth(slot))?;
+        let new = BookView { sides, state, epoch, total, lost, ..BookView::default() };
+        self.book_full(Told { id, checksum, ..Told::default() }, new, u64::MAX, each);
+        Ok(())
+    }
+
+    fn compact_bars(
+        &mut self,
+        id: u32,
+        reader: &mut Reader<'_>,
+        each: &mut impl FnMut(Update),
+    ) -> Result<(), Damaged> {
+        let mut head = BarsHead::read(reader)?;
+        self.bars_state(id, head.feed_epoch, head.state);
+        for _ in 0..head.count {
+            let bar = head.bar(reader)?;
+            self.bar_next(id, bar, each);
+        }
+        Ok(())
     }
 
     fn compact_prints(

@@ -1,7 +1,7 @@
 //! The hash of what a client holds, to be compared with the gateway's (promise P11).
 
-use super::{QUOTE, TRADE, View};
-use crate::view_hash::{QuoteFields, TradeFields, ViewHash};
+use super::{BAR, BOOK, QUOTE, STATUS, TRADE, View};
+use crate::view_hash::{BarFields, BookFields, QuoteFields, TradeFields, ViewHash};
 
 impl View {
     /// The hash of all that is held; `None` while a symbol of a wire set has not come, or is suspect.
@@ -28,6 +28,24 @@ impl View {
                 ViewHash::trade(&TradeFields { id, total, volume, price: last.price, qty: last.qty })
             });
             each(TRADE, id, hash);
+        }
+        for id in self.ids(BOOK) {
+            let hash = self.book(id).map(|view| {
+                let (total, checksum, state) = (view.total, view.checksum, view.state);
+                ViewHash::book(&BookFields { id, total, checksum, state })
+            });
+            each(BOOK, id, hash);
+        }
+        for id in self.ids(BAR) {
+            let hash = self.bar(id).map(|view| {
+                let bar = &view.last;
+                let (start_us, close, volume) = (bar.start_us, bar.close, bar.volume);
+                ViewHash::bar(&BarFields { id, total: bar.tc, start_us, close, volume })
+            });
+            each(BAR, id, hash);
+        }
+        for id in self.ids(STATUS) {
+            each(STATUS, id, self.status(id).map(|view| ViewHash::status(id, view.state, view.status)));
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::num::Number;
 use crate::tick::{Aggressor, Quote};
 use serde::Deserialize;
 
+mod market;
+
+use self::market::BarElement;
+
 #[derive(Deserialize)]
 struct Message<'a> {
     op: &'a str,
@@ -17,7 +21,7 @@ struct Message<'a> {
     data: Vec<Element<'a>>,
 }
 
-/// The members of all three kinds of elements.
+/// The members of all kinds of elements.
 #[derive(Deserialize)]
 struct Element<'a> {
     id: u32,
@@ -43,7 +47,20 @@ struct Element<'a> {
     #[serde(default)]
     partial: bool,
     state: Option<&'a str>,
+    events: Option<u64>,
+    #[serde(default)]
+    full: bool,
+    #[serde(default, borrow)]
+    bids: Vec<(&'a str, &'a str)>,
+    #[serde(default, borrow)]
+    asks: Vec<(&'a str, &'a str)>,
+    checksum: Option<u32>,
+    #[serde(default, borrow)]
+    bars: Vec<BarElement<'a>>,
+    status: Option<&'a str>,
+    #[serde(default)]
     ts_event: i64,
+    #[serde(default)]
     ts_recv: i64,
 }
 
@@ -55,17 +72,23 @@ impl View {
             "quotes" => 0,
             "trades" => 2,
             "trade_totals" => 7,
+            "books" => 3,
+            "bars" => 5,
+            "statuses" => 6,
             _ => return Err(Damaged),
         };
         for element in &message.data {
             match kind {
                 0 => self.json_quote(element, each)?,
                 2 => self.json_print(element, each)?,
+                3 => self.json_book(element, message.slot, each)?,
+                5 => self.json_bars(element, each)?,
+                6 => self.json_status(element, each)?,
                 _ => self.json_totals(element, each)?,
             }
         }
         let records = message.data.len() as u64;
-        Ok(Received { kind, slot: message.slot, flush_us: Some(message.t_us), records, gap })
+        Ok(Received { kind, slot: message.slot, flush_us: Some(message.t_us), records, gap, wrong: false })
     }
 
     fn json_quote(&mut self, element: &Element<'_>, each: &mut impl FnMut(Update)) -> Result<(), Damaged> {
