@@ -289,6 +289,9 @@ const fn channel_of(kind: Kind) -> Channel {
     match kind {
         Kind::Quote | Kind::QuoteFull => Channel::Quote,
         Kind::Trade | Kind::TradeFull => Channel::Trade,
+        Kind::BookDelta | Kind::BookFull => Channel::Book,
+        Kind::Bar => Channel::Bar,
+        Kind::Status => Channel::Status,
     }
 }
 

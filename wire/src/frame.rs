@@ -95,7 +95,7 @@ pub enum State {
     Stale = 2,
     /// Trading is stopped.
     Halted = 3,
-    /// The subscription's filter does not let the instrument through now: it left, and comes back in full.
+    /// The subscription's filter does not let the symbol through: what was shown before counts no more.
     Out = 4,
 }
 

@@ -6,11 +6,15 @@ use serde_json::Value;
 use tickgate_wire::MANTISSA_MAX;
 use tickgate_wire::cursor::{Damaged, Reader};
 use tickgate_wire::frame::compact::decode::{
-    self, Items, PrintRecord, QuoteChange, QuoteFull, TradeFull, Trailer,
+    self, BarsHead, BookChange, BookFull, Items, PrintRecord, QuoteChange, QuoteFull, StatusRecord,
+    TradeFull, Trailer, applied,
 };
 use tickgate_wire::frame::compact::{encode, head};
 use tickgate_wire::frame::view::{Joined, QUOTE, TRADE, View};
-use tickgate_wire::frame::{Form, Kind, Print, PrintRange, QuoteImage, State, TradeImage, fixed, json};
+use tickgate_wire::frame::{
+    Bar, BookImage, Form, Kind, Level, Print, PrintRange, QuoteImage, State, StatusImage, TradeImage, fixed,
+    json,
+};
 use tickgate_wire::instrument::Instrument;
 use tickgate_wire::tick::{Aggressor, Quote};
 
@@ -23,6 +27,10 @@ enum Record {
     QuoteFull(QuoteFull),
     Prints(Vec<Print>),
     Totals(TradeFull, Vec<Print>, Trailer),
+    Book(BookImage, BookImage),
+    BookFull(BookImage),
+    Bars(u64, State, Vec<Bar>),
+    Status(StatusImage),
 }
 
 /// The print before the first of a run.
@@ -54,6 +62,27 @@ fn record(kind: Kind, reader: &mut Reader<'_>) -> Result<Record, Damaged> {
             while print(reader, &mut last, &mut prints)? {}
             Record::Prints(prints)
         }
+        Kind::BookDelta => {
+            let BookChange { events, state, sides, .. } = BookChange::read(reader)?;
+            let old = BookImage { state: other_than(state), ..held_book() };
+            let sides = applied(&sides, &old.sides, DEPTH)?;
+            Record::Book(old, BookImage { sides, state: state.unwrap_or(old.state), lver: events, ..old })
+        }
+        Kind::BookFull => {
+            let BookFull { feed_epoch, state, lver, lost, sides, .. } = BookFull::read(reader)?;
+            let sides = applied(&sides, &Default::default(), DEPTH)?;
+            Record::BookFull(BookImage { feed_epoch, state, lver, lost, sides, ..BookImage::default() })
+        }
+        Kind::Bar => {
+            let mut head = BarsHead::read(reader)?;
+            let bars = (0..head.count).map(|_| head.bar(reader)).collect::<Result<_, _>>()?;
+            Record::Bars(head.feed_epoch, head.state, bars)
+        }
+        Kind::Status => {
+            let StatusRecord { feed_epoch, state, status, ts_event_us } = StatusRecord::read(reader)?;
+            let ts_event = ts_event_us.checked_mul(1_000).ok_or(Damaged)?;
+            Record::Status(StatusImage { feed_epoch, state, status, ts_event, ..StatusImage::default() })
+        }
         Kind::TradeFull => {
             let full = TradeFull::read(reader)?;
             let mut last = Print { price: full.price, qty: full.qty, trade_id: full.trade_id, ..BEFORE };
@@ -67,13 +96,36 @@ fn record(kind: Kind, reader: &mut Reader<'_>) -> Result<Record, Damaged> {
     })
 }
 
+/// Levels of a side of the books here.
+const DEPTH: usize = 3;
+
+/// What the reader of a kind 3 record holds.
+fn held_book() -> BookImage {
+    let mut book = BookImage::default();
+    for (side, levels) in [
+        [(6_100_010, 51_900), (6_100_000, 7), (6_099_500, 300)],
+        [(6_100_011, 300), (6_100_050, 9), (6_200_000, 1)],
+    ]
+    .iter()
+    .enumerate()
+    {
+        levels.iter().for_each(|(price, qty)| _ = book.sides[side].push(Level { price: *price, qty: *qty }));
+    }
+    book
+}
+
+/// A state that the change leads away from.
+fn other_than(state: Option<State>) -> State {
+    if state == Some(State::Live) { State::Quiet } else { State::Live }
+}
+
 type Message = (Kind, Vec<(usize, Record)>);
 
 /// A whole message; `None` for a kind that is to be skipped.
 fn read(bytes: &[u8], set_size: usize) -> Result<Option<Message>, Damaged> {
     let mut reader = Reader::new(bytes);
     let head = decode::Head::read(&mut reader)?;
-    let Some(kind) = decode::kind(head.kind) else { return Ok(None) };
+    let Some(kind) = Kind::from_u8(head.kind) else { return Ok(None) };
     let mut items = Items::read(reader, head.gaps, set_size)?;
     let mut records = Vec::new();
     while let Some(rank) = items.next_rank()? {
@@ -95,13 +147,21 @@ fn sane(record: &Record) -> bool {
             let range = trailer.range.map_or([0; 3], |range| [range.first, range.high, range.low]);
             all(&[full.price, full.qty]) && prints(run) && all(&range)
         }
+        Record::Book(_, book) | Record::BookFull(book) => {
+            let levels = book.sides.iter().flat_map(|side| side.as_slice());
+            levels.fold(true, |sane, level| sane && all(&[level.price, level.qty]))
+        }
+        Record::Bars(_, _, bars) => {
+            bars.iter().all(|bar| all(&[bar.open, bar.high, bar.low, bar.close, bar.start_us]))
+        }
+        Record::Status(_) => true,
     }
 }
 
 fn write(record: &Record, out: &mut Vec<u8>) {
     match record {
         Record::Quote(change) => {
-            let was = if change.state == Some(State::Live) { State::Quiet } else { State::Live };
+            let was = other_than(change.state);
             let base = QuoteImage { state: was, ..QuoteImage::default() };
             let (bid, ask) = (change.bid, change.ask);
             let quote = Quote { bid, ask, bid_size: change.bid_size, ask_size: change.ask_size };
@@ -114,6 +174,10 @@ fn write(record: &Record, out: &mut Vec<u8>) {
                 QuoteImage { quote: full.quote, state, feed_epoch, ver, lost, ..QuoteImage::default() };
             encode::quote_full(out, &image);
         }
+        Record::Book(old, new) => encode::book(out, old, new, DEPTH),
+        Record::BookFull(book) => encode::book_full(out, book),
+        Record::Bars(epoch, state, bars) => encode::bars(out, *epoch, *state, bars),
+        Record::Status(status) => encode::status(out, status),
         Record::Prints(prints) => encode::prints(out, &BEFORE, prints.iter()),
         Record::Totals(full, prints, trailer) => {
             let image = TradeImage {

@@ -10,7 +10,7 @@ use tickgate_wire::frame::{Kind, Print, PrintRange, QuoteImage, State, TradeImag
 use tickgate_wire::instrument::Instrument;
 use tickgate_wire::tick::Aggressor;
 
-fn instrument() -> Instrument {
+pub(crate) fn instrument() -> Instrument {
     Instrument {
         symbol: "BTCUSDT.BINANCE".to_owned(),
         price_exponent: -2,
@@ -22,7 +22,12 @@ fn instrument() -> Instrument {
     }
 }
 
-fn fixed_case(name: &'static str, about: &str, head: fixed::Head, records: &[(Vec<u8>, Value)]) -> Case {
+pub(crate) fn fixed_case(
+    name: &'static str,
+    about: &str,
+    head: fixed::Head,
+    records: &[(Vec<u8>, Value)],
+) -> Case {
     let mut bytes = Vec::new();
     fixed::header(&mut bytes, &head);
     records.iter().for_each(|(record, _)| bytes.extend_from_slice(record));
@@ -38,7 +43,7 @@ fn fixed_case(name: &'static str, about: &str, head: fixed::Head, records: &[(Ve
     Case { name, bytes, value }
 }
 
-fn fixed_head(kind: Kind, frame: u32) -> fixed::Head {
+pub(crate) fn fixed_head(kind: Kind, frame: u32) -> fixed::Head {
     let (ts_flush, watermark) = (NS + 50_000_000, Some(NS + 49_000_000));
     fixed::Head { kind, listed: false, slot: 1, frame, ts_flush, watermark }
 }
@@ -144,7 +149,7 @@ pub(crate) fn fixed() -> Vec<Case> {
     ]
 }
 
-fn json_case(name: &'static str, about: &str, kind: Kind, elements: &[(Vec<u8>, Value)]) -> Case {
+pub(crate) fn json_case(name: &'static str, about: &str, kind: Kind, elements: &[(Vec<u8>, Value)]) -> Case {
     let mut bytes = Vec::new();
     let t_us = NS / 1_000 + 50_000;
     form::begin(&mut bytes, &form::Head { kind, frame: 9, slot: 2, tick: 34_461_504_003, t_us });
@@ -211,7 +216,7 @@ fn read_compact(case: &Case) -> (Value, Value) {
         "lag_us": head.lag_us, "whole_tick": head.whole.map(|whole| whole.0),
         "frame": head.whole.map(|whole| whole.1), "time_ns": head.time_ns.map(|ns| ns.to_string()),
     });
-    if !matches!(head.kind, 0..=2 | 7) {
+    if !matches!(head.kind, 0..=7) {
         return (value, Value::Null);
     }
     let mut items = Items::read(reader, head.gaps, set.len()).unwrap();
@@ -219,7 +224,11 @@ fn read_compact(case: &Case) -> (Value, Value) {
     while let Some(rank) = items.next_rank().unwrap() {
         let base =
             case.value["base"].as_array().and_then(|base| base.iter().find(|base| base["id"] == set[rank]));
-        let mut record = read_record(head.kind, &mut items.records, base);
+        let depth = usize::try_from(case.value["depth"].as_u64().unwrap_or(20)).unwrap();
+        let mut record = match head.kind {
+            3..=6 => crate::market::read_record(head.kind, &mut items.records, base, depth),
+            kind => read_record(kind, &mut items.records, base),
+        };
         record["id"] = set[rank].into();
         records.push(record);
     }

@@ -68,7 +68,7 @@ pub(crate) fn range_value(range: Option<PrintRange>) -> Value {
     range.map_or(Value::Null, |r| json!({ "first": r.first, "high": r.high, "low": r.low }))
 }
 
-fn quote_value(id: u32, image: &QuoteImage) -> Value {
+pub(crate) fn quote_value(id: u32, image: &QuoteImage) -> Value {
     let QuoteImage { quote, state: now, ver, lost, .. } = image;
     json!({
         "id": id, "feed_epoch": image.feed_epoch, "state": state(*now), "total": ver, "lost": lost,
@@ -91,10 +91,10 @@ fn head_value(head: &head::Head, gaps: bool) -> Value {
 }
 
 /// What a case is called and why it is there.
-struct About(&'static str, &'static str);
+pub(crate) struct About(pub(crate) &'static str, pub(crate) &'static str);
 
 /// Puts records behind a head and describes them.
-fn compact(
+pub(crate) fn compact(
     about: About,
     head: &head::Head,
     set: &[u32],
@@ -389,7 +389,10 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(compact_fulls());
     cases.extend(compact_trades());
     cases.extend(newer());
+    cases.extend(crate::market::all());
     cases.extend(crate::binary::fixed());
+    cases.extend(crate::market::fixed());
     cases.extend(crate::binary::json());
+    cases.extend(crate::market::json());
     cases
 }

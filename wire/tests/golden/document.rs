@@ -27,7 +27,9 @@ fn every_dump_of_the_document_is_a_golden_file() {
 #[test]
 fn every_json_sample_of_the_document_is_a_golden_file() {
     let cases = cases::all();
-    for name in ["json-quotes", "json-trades", "json-trade-totals"] {
+    let names =
+        ["json-quotes", "json-trades", "json-trade-totals", "json-books", "json-bars", "json-statuses"];
+    for name in names {
         let case = cases.iter().find(|case| case.name == name).unwrap();
         let text = std::str::from_utf8(&case.bytes).unwrap();
         assert!(PROTOCOL.lines().any(|line| line == text), "{name} is not shown: {text}");

@@ -7,6 +7,7 @@
 mod binary;
 mod cases;
 mod document;
+mod market;
 mod session;
 
 use serde_json::{Value, json};
