@@ -19,7 +19,7 @@ pub const BATCH_EVENTS_MAX: usize = 512;
 pub struct Header {
     /// [`BATCH_VERSION`].
     pub version: u8,
-    /// 0 batch or beat, 1 snapshot.
+    /// 0 batch or beat, 1 snapshot, 2 book page.
     pub kind: u8,
     /// Shard.
     pub shard: U16,
@@ -141,6 +141,9 @@ pub enum BatchError {
     /// Records shorter than this version's.
     #[error("bus message with short records")]
     RecordSize,
+    /// A book whose levels are too many, out of order or empty, or bytes behind the last one.
+    #[error("book page with impossible levels")]
+    Levels,
 }
 
 /// A checked message, borrowed from its payload. `R` is [`Record`] or [`SnapshotRow`].

@@ -3,7 +3,7 @@
 //! Record bytes never depend on the session: they are encoded once per lane and form, and copied by the gather step
 //! behind a head that the session's own facts (frame counter, symbols, slot) go into.
 
-use crate::tick::{Aggressor, Quote};
+use crate::tick::{Aggressor, BookSide, Quote, Status};
 
 pub mod bar;
 pub mod book;
@@ -192,4 +192,125 @@ impl PrintRange {
     pub fn then(self, later: Self) -> Self {
         Self { first: self.first, high: self.high.max(later.high), low: self.low.min(later.low) }
     }
+}
+
+/// Most levels a side of a book that are published and shown.
+pub const BOOK_LEVELS_MAX: usize = 20;
+
+/// One price level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Level {
+    /// Price, mantissa.
+    pub price: i64,
+    /// Quantity, mantissa, ≥ 1.
+    pub qty: i64,
+}
+
+/// One side of a book as it is shown, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BookSideImage {
+    levels: [Level; BOOK_LEVELS_MAX],
+    len: u8,
+}
+
+impl BookSideImage {
+    /// The levels, best first.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Level] {
+        &self.levels[..usize::from(self.len)]
+    }
+
+    /// Adds a level behind the others; false = there were [`BOOK_LEVELS_MAX`] already, and it is left out.
+    pub fn push(&mut self, level: Level) -> bool {
+        let Some(place) = self.levels.get_mut(usize::from(self.len)) else { return false };
+        *place = level;
+        self.len += 1;
+        true
+    }
+}
+
+impl FromIterator<Level> for BookSideImage {
+    /// The first [`BOOK_LEVELS_MAX`] levels.
+    fn from_iter<I: IntoIterator<Item = Level>>(levels: I) -> Self {
+        let mut side = Self::default();
+        levels.into_iter().take(BOOK_LEVELS_MAX).for_each(|level| {
+            side.push(level);
+        });
+        side
+    }
+}
+
+/// Everything a book record shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BookImage {
+    /// Feed epoch of the publisher, 0 before anything is known.
+    pub feed_epoch: u64,
+    /// See [`QuoteImage::epoch_count`].
+    pub epoch_count: u8,
+    /// Freshness.
+    pub state: State,
+    /// Level events published so far, lost ones included.
+    pub lver: u64,
+    /// Of these, lost before this gateway.
+    pub lost: u64,
+    /// Bids, then asks.
+    pub sides: [BookSideImage; 2],
+    /// Due time of the newest event, ns.
+    pub ts_event: i64,
+    /// When the gateway received it, ns.
+    pub ts_recv: i64,
+}
+
+impl BookImage {
+    /// The levels of a side, best first.
+    #[must_use]
+    pub fn side(&self, side: BookSide) -> &[Level] {
+        self.sides[side as usize].as_slice()
+    }
+}
+
+/// Prints of one period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bar {
+    /// Begin, µs since the Unix epoch, a multiple of the period.
+    pub start_us: i64,
+    /// Price of the first print, mantissa.
+    pub open: i64,
+    /// Highest price.
+    pub high: i64,
+    /// Lowest price.
+    pub low: i64,
+    /// Price of the last print.
+    pub close: i64,
+    /// Sum of quantities.
+    pub volume: i64,
+    /// Sum of quantities taken by buyers.
+    pub buy_volume: i64,
+    /// Sum of price × qty.
+    pub notional: i128,
+    /// Prints in it.
+    pub count: u64,
+    /// Running count of the symbol's prints after its last one.
+    pub tc: u64,
+    /// Whether its period is over.
+    pub closed: bool,
+    /// Whether prints of it were lost, or the symbol was followed only from within it.
+    pub partial: bool,
+}
+
+/// Everything a status record shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusImage {
+    /// Feed epoch of the publisher.
+    pub feed_epoch: u64,
+    /// See [`QuoteImage::epoch_count`].
+    pub epoch_count: u8,
+    /// Freshness.
+    pub state: State,
+    /// Trading status as the source states it.
+    pub status: Status,
+    /// Due time of the newest event, ns.
+    pub ts_event: i64,
+    /// When the gateway received it, ns.
+    pub ts_recv: i64,
 }

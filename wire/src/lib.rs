@@ -6,6 +6,7 @@
 //! - [`instrument`]: symbols, ids, shards, definitions.
 //! - [`tick`], [`batch`], [`shard`]: what a feed says, how it is packed on the bus, and the rules that keep a
 //!   reader complete (sequence, gap, epoch, re-sync).
+//! - [`book`], [`book_page`]: one instrument's levels as their events make them, and whole books on request.
 //! - [`frame`]: market data as a client receives it, in three forms.
 //! - [`order`], [`block`]: order requests and replies, execution reports, and the log that holds every decision.
 //! - [`subject`]: the only place that spells a NATS subject.
@@ -13,6 +14,8 @@
 
 pub mod batch;
 pub mod block;
+pub mod book;
+pub mod book_page;
 pub mod close;
 pub mod control;
 pub mod cursor;

@@ -12,6 +12,12 @@ pub fn snapshot(shard: u16) -> String {
     format!("snap.{shard}")
 }
 
+/// Request: whole books of a shard's instruments (see `book_page`).
+#[must_use]
+pub fn book(shard: u16) -> String {
+    format!("book.{shard}")
+}
+
 /// Request: the instruments of a shard (see `instrument::Definitions`).
 #[must_use]
 pub fn definitions(shard: u16) -> String {
