@@ -1,4 +1,4 @@
-//! The only file of feed-sim that names NATS: batches out, snapshots and definitions on request.
+//! The only file of feed-sim that names NATS: batches out, snapshots, definitions and books on request.
 //!
 //! While the link is down, batches are dropped and counted, never kept: an old tick is worth less than the gap that
 //! tells readers to re-sync. Sequences go on, so that every reader finds it.
@@ -79,7 +79,7 @@ impl Publisher {
         newest
     }
 
-    /// Answers `snap.<shard>` and `inst.<shard>` until the answer is dropped. Must run in a `LocalSet`.
+    /// Answers `snap.<shard>`, `inst.<shard>` and `book.<shard>` until the answer is dropped. Must run in a `LocalSet`.
     ///
     /// # Errors
     /// One line.
@@ -96,6 +96,7 @@ impl Publisher {
             };
             let mut snapshots = subscribe(subject::snapshot(shard)).await?;
             let mut definitions = subscribe(subject::definitions(shard)).await?;
+            let mut books = subscribe(subject::book(shard)).await?;
             let (client, shards) = (self.client.clone(), Rc::clone(shards));
             tasks.0.push(spawn_local(async move {
                 loop {
@@ -107,6 +108,10 @@ impl Publisher {
                         Some(request) = definitions.next() => {
                             let answer = shards.borrow().definitions(shard);
                             (request, answer.and_then(|definitions| serde_json::to_vec(&definitions).ok()))
+                        }
+                        Some(request) = books.next() => {
+                            let answer = shards.borrow().books(shard, &request.payload, clock.now_ns());
+                            (request, answer)
                         }
                         else => return,
                     };

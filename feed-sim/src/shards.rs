@@ -1,9 +1,11 @@
 //! Numbers events, keeps each instrument's whole state, and packs batches per shard. Pure: time is handed in.
 //!
-//! `publish` calls it; a snapshot or a definition can be asked for at any moment and fits what was packed before it.
+//! `publish` calls it; a snapshot, a definition or a book can be asked for at any moment and fits what was packed before it.
 
 use crate::event::Item;
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
+use wire::book::Book;
+use wire::book_page::{PageWriter, parse_request};
 use wire::instrument::{Definitions, Instrument, shard_of};
 use wire::tick::{Change, Event, Trade};
 
@@ -24,6 +26,8 @@ struct Shard {
     number: u16,
     instruments: Vec<Instrument>,
     rows: Vec<SnapshotRow>,
+    /// What the level events said so far.
+    books: Vec<Book>,
     writer: BatchWriter,
     next: u64,
     said_ns: i64,
@@ -49,6 +53,7 @@ impl Shards {
             number,
             instruments: Vec::new(),
             rows: Vec::new(),
+            books: Vec::new(),
             writer: BatchWriter::default(),
             next: 1,
             said_ns: i64::MIN / 2,
@@ -71,6 +76,7 @@ impl Shards {
             }
             shard.instruments.push(instrument.clone());
             shard.rows.push(SnapshotRow::default());
+            shard.books.push(Book::default());
             all.places.push((number, u32::try_from(index).unwrap_or(u32::MAX)));
         }
         Ok(all)
@@ -105,6 +111,9 @@ impl Shards {
         };
         let event = Event { index, number, ts_event, change };
         row.apply(&event);
+        if let Change::Level(level) = &event.change {
+            let _odd = shard.books[index as usize].apply(number, ts_event, level); // told as the source has it
+        }
         shard.writer.push(&event);
         self.events += 1;
         if shard.writer.is_full() {
@@ -129,6 +138,20 @@ impl Shards {
         let shard = self.shards.get(usize::from(shard))?;
         let header = shard.header(self.epoch, shard.next + shard.writer.len() as u64, now_ns);
         Some(snapshot_message(header, shard.rows.iter()))
+    }
+
+    /// The answer on `book.<shard>`: the asked books that there are, as far as their events are packed. `None` for bytes
+    /// that are no request.
+    #[must_use]
+    pub fn books(&self, shard: u16, request: &[u8], now_ns: i64) -> Option<Vec<u8>> {
+        let shard = self.shards.get(usize::from(shard))?;
+        let mut page = PageWriter::default();
+        for index in parse_request(request)? {
+            if let Some(book) = shard.books.get(index as usize) {
+                page.push(index, book);
+            }
+        }
+        Some(page.finish(shard.header(self.epoch, shard.next + shard.writer.len() as u64, now_ns)))
     }
 
     /// The answer on `inst.<shard>`.
@@ -174,8 +197,9 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use wire::batch::Batch;
+    use wire::book_page::{Page, request};
     use wire::shard::{ShardReader, ShardSink};
-    use wire::tick::Quote;
+    use wire::tick::{BookLevel, BookSide, Quote};
 
     fn instrument(symbol: &str) -> Instrument {
         Instrument {
@@ -219,6 +243,32 @@ mod tests {
         }
         assert!(reader.snapshot(&snapshot, 0, &mut seen).unwrap());
         assert_eq!(seen.0, [3, 3, 4]);
+    }
+
+    #[test]
+    fn a_page_at_any_moment_is_what_the_events_before_it_made() {
+        let mut shards = Shards::new(&[instrument("A"), instrument("B")], 1, 7).unwrap();
+        let (mut out, mut expected) = (Vec::new(), Book::default());
+        for step in 0..90 {
+            let side = if step % 2 == 0 { BookSide::Bid } else { BookSide::Ask };
+            let (price, qty) = ((step * 7) % 25 + 40 * (step % 2), step % 5);
+            let level =
+                BookLevel { side, price, qty, snapshot_begins: step == 50, update_ends: step % 3 == 0 };
+            let item = Item { due_ns: 0, instrument: 1, change: Change::Level(level) };
+            shards.push(&item, step, step, &mut out);
+            expected.apply(step.unsigned_abs() + 1, step, &level);
+            if step % 7 == 0 {
+                shards.flush(step, step, &mut out);
+            }
+            let request = request(&[1, 0, 9]);
+            let page = shards.books(0, &request, step).unwrap();
+            let page = Page::parse(&page, 0).unwrap();
+            assert_eq!(page.header.first.get(), step.unsigned_abs() + 2);
+            let books: Vec<(u32, Book)> =
+                page.books().map(|one| (one.head.index.get(), one.book())).collect();
+            assert_eq!(books, [(1, expected.clone()), (0, Book::default())]);
+        }
+        assert!(shards.books(0, b"", 0).is_none() && shards.books(1, &request(&[0]), 0).is_none());
     }
 
     #[test]

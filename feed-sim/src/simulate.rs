@@ -11,6 +11,7 @@ mod act;
 mod market;
 mod symbol;
 mod tables;
+mod top;
 mod universe;
 
 use crate::event::{Item, Source};
@@ -20,6 +21,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use symbol::{Symbol, delay_us, told};
 use tables::{EXP, Random};
+use top::Top;
 use wire::instrument::Instrument;
 use wire::tick::{BookLevel, Change, Status};
 
@@ -52,6 +54,8 @@ pub struct Simulator {
     options: Options,
     instruments: Vec<Instrument>,
     symbols: Vec<Symbol>,
+    /// What is told of each symbol's book; none are kept when all or nothing is.
+    tops: Vec<Top>,
     alias: universe::Alias,
     market: Outlook,
     random: Random,
@@ -77,11 +81,12 @@ impl Simulator {
     pub fn new(options: Options) -> Self {
         let mut random = Random::new(options.seed, 1);
         let (instruments, traits, alias) = universe::build(options.symbols, &mut random);
-        let symbols = traits.iter().map(|traits| Symbol::new(*traits, &mut random)).collect();
+        let symbols: Vec<Symbol> = traits.iter().map(|traits| Symbol::new(*traits, &mut random)).collect();
         let mut simulator = Self {
             options,
             instruments,
             symbols,
+            tops: Vec::new(),
             alias,
             market: Outlook::new(options.seed),
             random,
@@ -111,18 +116,22 @@ impl Simulator {
 
     /// Tells each symbol's whole book and quote: what a recording begins with.
     fn whole_books(&mut self) {
+        let depth = self.options.depth as usize;
         for symbol in 0..self.symbols.len() {
             for side in 0..2 {
                 let levels = self.symbols[symbol].sides[side].clone();
-                for (at, level) in levels.iter().take(self.options.depth as usize).enumerate() {
+                for (at, level) in levels.iter().take(depth).enumerate() {
                     let begins = at == 0 && side == 0;
                     let Change::Level(told) = told(side, *level) else { continue };
                     self.changes.push(Change::Level(BookLevel { snapshot_begins: begins, ..told }));
                 }
             }
+            if (1..symbol::LEVELS).contains(&depth) {
+                self.tops.push(Top::new(depth, &self.symbols[symbol].sides));
+            }
             let quote = self.symbols[symbol].quote();
             self.changes.push(Change::Quote(quote));
-            self.tell(u32::try_from(symbol).unwrap_or(0), WARM_UP_MS * 1_000);
+            self.hand_on(u32::try_from(symbol).unwrap_or(0), WARM_UP_MS * 1_000);
         }
     }
 
@@ -220,14 +229,20 @@ impl Simulator {
         }
     }
 
-    /// Hands on what was changed, 1 µs apart.
+    /// Hands on what was changed, of the book as much as is told.
     fn tell(&mut self, instrument: u32, at_us: i64) {
+        if self.options.depth == 0 || self.warm {
+            self.changes.retain(|change| !matches!(change, Change::Level(_)));
+        } else if let Some(top) = self.tops.get_mut(instrument as usize) {
+            top.cut(&mut self.changes);
+        }
+        self.hand_on(instrument, at_us);
+    }
+
+    fn hand_on(&mut self, instrument: u32, at_us: i64) {
+        top::end_updates(&mut self.changes);
         for change in self.changes.drain(..) {
-            match change {
-                Change::Level(_) if self.options.depth == 0 => continue,
-                Change::Level(_) | Change::Status(_) => {}
-                Change::Quote(_) | Change::Trade(_) => self.counted += 1,
-            }
+            self.counted += i64::from(matches!(change, Change::Quote(_) | Change::Trade(_)));
             self.out.push(Item { due_ns: (at_us - WARM_UP_MS * 1_000) * 1_000, instrument, change });
         }
     }

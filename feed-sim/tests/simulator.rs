@@ -4,6 +4,7 @@
 use feed_sim::event::{Item, Source};
 use feed_sim::simulate::{Options, Simulator};
 use std::collections::{BTreeMap, HashMap};
+use wire::book::Book;
 use wire::tick::{BookSide, Change};
 
 const OPTIONS: Options = Options { seed: 11, symbols: 200, rate: 20_000, depth: 20 };
@@ -37,7 +38,16 @@ fn a_seed_gives_these_bytes_for_ever() {
     assert_eq!(digest(&run(Options { seed: 1, symbols: 20, rate: 2_000, depth: 10 }, 2)), SEED_1_DIGEST);
 }
 
-const SEED_1_DIGEST: u64 = 0x287a_c19b_29ee_dec6;
+/// Quotes and prints alone, of any depth above 1: what figures were measured with stays when only levels are told
+/// otherwise.
+#[test]
+fn a_seed_gives_these_quotes_and_prints_for_ever() {
+    let mut items = run(Options { seed: 1, symbols: 20, rate: 2_000, depth: 10 }, 2);
+    items.retain(|item| !matches!(item.change, Change::Level(_)));
+    assert_eq!(digest(&items), 0xa883_cf9f_a21b_3547);
+}
+
+const SEED_1_DIGEST: u64 = 0x6602_7d0c_3527_b196;
 
 /// Coarse bounds around the statistics of six real instruments; `examples/simulate_stats.rs` shows both in full.
 #[test]
@@ -132,4 +142,49 @@ fn items_are_in_order_and_every_quote_is_its_book_and_never_crossed() {
         }
     }
     assert!(quotes > 10_000);
+}
+
+/// Whatever depth is told, the levels are clean differences of the best so many: nothing is removed that was not told,
+/// none is missing, and where an update ends the book is whole and its best the quote that follows.
+#[test]
+fn levels_of_any_depth_are_clean_differences_and_end_before_their_quote() {
+    for depth in [1, 2, 10, 19, 20] {
+        let mut books: HashMap<u32, Book> = HashMap::new();
+        let (mut ends, mut quotes) = (0_u64, 0_u64);
+        for item in run(Options { symbols: 20, rate: 5_000, depth, ..OPTIONS }, 5) {
+            let new = !books.contains_key(&item.instrument);
+            let book = books.entry(item.instrument).or_default();
+            match item.change {
+                Change::Level(level) => {
+                    assert_eq!(level.snapshot_begins, new, "an image begins a book and comes once");
+                    assert_eq!(book.apply(book.lver + 1, item.due_ns, &level), None, "{depth} {level:?}");
+                    if level.update_ends {
+                        ends += 1;
+                        for side in [BookSide::Bid, BookSide::Ask] {
+                            assert_eq!(book.side(side).len(), usize::try_from(depth).unwrap());
+                        }
+                    }
+                }
+                Change::Quote(quote) => {
+                    quotes += 1;
+                    assert!(!book.open, "no update is open when its quote comes");
+                    let [bid, ask] = [BookSide::Bid, BookSide::Ask].map(|side| book.side(side)[0]);
+                    let told = [quote.bid, quote.bid_size, quote.ask, quote.ask_size];
+                    assert_eq!([bid.price, bid.qty, ask.price, ask.qty], told);
+                }
+                Change::Trade(_) | Change::Status(_) => {}
+            }
+        }
+        assert!(ends > 5_000 && quotes > 5_000, "{ends} {quotes}");
+    }
+}
+
+#[test]
+fn the_depth_that_is_told_changes_no_quote_and_no_print_from_two_levels_on() {
+    let told = |depth| {
+        let mut items = run(Options { symbols: 20, rate: 2_000, depth, ..OPTIONS }, 2);
+        items.retain(|item| !matches!(item.change, Change::Level(_)));
+        digest(&items)
+    };
+    assert_eq!(told(2), told(20));
 }
