@@ -48,6 +48,9 @@ pub trait Bus {
     /// Asks for a shard's snapshot; waits at most [`SHARD_REQUEST_WAIT`].
     fn snapshot(&self, shard: u16) -> LocalBoxFuture<'static, Result<Bytes, BusError>>;
 
+    /// Asks for whole books of a shard (see `wire::book_page`); waits at most [`SHARD_REQUEST_WAIT`].
+    fn books(&self, shard: u16, request: Bytes) -> LocalBoxFuture<'static, Result<Bytes, BusError>>;
+
     /// Asks for a shard's definitions; waits at most [`SHARD_REQUEST_WAIT`].
     fn definitions(&self, shard: u16) -> LocalBoxFuture<'static, Result<Bytes, BusError>>;
 

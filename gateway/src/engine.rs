@@ -3,6 +3,7 @@
 //! The shell calls in with payloads, requests and the time; it reads back what it must do from [`Engine::take_events`]
 //! and [`Ingest::wants`]. One thread owns a `Engine`; more workers would each own one.
 
+mod depth;
 mod freshness;
 mod requests;
 mod wildcards;
@@ -10,10 +11,12 @@ mod wildcards;
 pub use requests::SLOTS_MAX;
 pub use wildcards::WILDCARDS_MAX;
 
+use crate::bars::Bars;
 use crate::bits::Bits;
+use crate::books::Books;
 use crate::directory::Directory;
 use crate::flush::Flush;
-use crate::ingest::{Ingest, Want};
+use crate::ingest::{Ingest, Sinks, Want};
 use crate::lane::{Lanes, Sources};
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
@@ -91,6 +94,10 @@ pub struct Engine<S> {
     pub ingest: Ingest,
     /// Last values.
     pub table: Table,
+    /// Books that are wanted.
+    pub books: Books,
+    /// Bars of all symbols that print.
+    pub bars: Bars,
     lanes: Lanes,
     flush: Flush,
     outboxes: Vec<Option<Outbox<S>>>,
@@ -124,6 +131,17 @@ macro_rules! shared {
     };
 }
 
+macro_rules! sinks {
+    ($engine:ident) => {
+        Sinks {
+            table: &mut $engine.table,
+            touched: &mut $engine.touched,
+            books: &mut $engine.books,
+            bars: &mut $engine.bars,
+        }
+    };
+}
+
 impl<S: Socket> Engine<S> {
     /// An engine that has heard nothing.
     #[must_use]
@@ -133,6 +151,8 @@ impl<S: Socket> Engine<S> {
             directory: Directory::default(),
             ingest: Ingest::new(config.shards, config.bounds, now_us),
             table: Table::new(config.prints),
+            books: Books::default(),
+            bars: Bars::default(),
             lanes: Lanes::default(),
             flush: Flush::default(),
             outboxes: Vec::new(),
@@ -180,7 +200,7 @@ impl<S: Socket> Engine<S> {
     /// See [`BatchError`].
     pub fn batch(&mut self, shard: u16, payload: &Bytes, now_us: i64) -> Result<(), BatchError> {
         let received = Received { now_us, ts_publish: wire::batch::ts_publish(payload).unwrap_or(0) };
-        let taken = self.ingest.batch(shard, payload, received, &mut self.table, &mut self.touched);
+        let taken = self.ingest.batch(shard, payload, received, sinks!(self));
         self.watermarks[usize::from(shard)] = self.ingest.watermark_us(shard).map(|us| us * 1_000);
         taken
     }
@@ -191,7 +211,7 @@ impl<S: Socket> Engine<S> {
     /// See [`BatchError`].
     pub fn snapshot(&mut self, shard: u16, payload: &[u8], now_us: i64) -> Result<bool, BatchError> {
         let received = Received { now_us, ts_publish: 0 };
-        let whole = self.ingest.snapshot(shard, payload, received, &mut self.table, &mut self.touched);
+        let whole = self.ingest.snapshot(shard, payload, received, sinks!(self));
         self.watermarks[usize::from(shard)] = self.ingest.watermark_us(shard).map(|us| us * 1_000);
         whole
     }
@@ -212,7 +232,7 @@ impl<S: Socket> Engine<S> {
             self.ingest.judge(now_us, &mut self.table, &mut self.touched);
             self.tell_freshness(now_us);
         }
-        self.lanes.touch(&self.touched);
+        self.touch_lanes();
         self.touched.clear();
         for lane in 0..self.lanes.len() {
             let entry = self.lanes.get(lane);

@@ -1,15 +1,18 @@
-//! Bus payloads into the table: sequence, epoch and gap rules of each shard, and the meaning of its indices. Pure.
+//! Bus payloads into the table, the books and the bars: sequence, epoch and gap rules of each shard, and the meaning of its indices. Pure.
 //!
 //! `engine` calls it; it never asks the bus itself, but says what is needed ([`Ingest::wants`]).
 
+use crate::bars::{BarPrint, Bars};
 use crate::bits::Bits;
+use crate::books::{Books, LevelEvent};
 use crate::last_value::{Bounds, Received, Table};
 use bytes::Bytes;
 use std::collections::HashSet;
 use wire::batch::{BatchError, Snapshot, SnapshotRow};
+use wire::book_page::Page;
 use wire::instrument::InstrumentId;
 use wire::shard::{ShardCounters, ShardReader, ShardSink, StaleReason};
-use wire::tick::Event;
+use wire::tick::{Change, Event, Trade};
 
 /// What a shard needs from its publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,28 +42,51 @@ pub struct Ingest {
     unknown_index: u64,
 }
 
+/// Where what the rules let through goes.
+#[derive(Debug)]
+pub struct Sinks<'a> {
+    /// Last values.
+    pub table: &'a mut Table,
+    /// Ids whose rows moved.
+    pub touched: &'a mut Bits,
+    /// Books that are wanted.
+    pub books: &'a mut Books,
+    /// Bars.
+    pub bars: &'a mut Bars,
+}
+
 /// Writes into the table what the rules let through, and notes which symbols it touched.
-struct Apply<'a> {
+struct Apply<'a, 'b> {
+    shard: u16,
     ids: &'a [InstrumentId],
-    table: &'a mut Table,
-    touched: &'a mut Bits,
+    to: &'a mut Sinks<'b>,
     received: Received,
+    /// Publisher's clock at a snapshot, µs: what is due later is not in it.
+    published_us: i64,
     unknown_index: &'a mut u64,
     bounds: Bounds,
     /// What the shard's freshness was before this payload; when it changes, all its rows are judged after it.
     proof_age_us: Option<i64>,
 }
 
-impl ShardSink for Apply<'_> {
+impl ShardSink for Apply<'_, '_> {
     #[inline]
     fn event(&mut self, event: &Event) {
         let Some(id) = self.ids.get(event.index as usize) else {
             *self.unknown_index += 1;
             return;
         };
-        self.table.apply(*id, event, self.received);
-        self.table.judge(*id, self.proof_age_us, self.received.now_us, self.bounds);
-        self.touched.insert(*id);
+        match event.change {
+            Change::Level(level) => {
+                let event = LevelEvent { number: event.number, ts_event: event.ts_event, level };
+                return self.to.books.apply(*id, &event, self.received);
+            }
+            Change::Trade(trade) => self.print(*id, event, trade),
+            Change::Quote(_) | Change::Status(_) => {}
+        }
+        self.to.table.apply(*id, event, self.received);
+        self.to.table.judge(*id, self.proof_age_us, self.received.now_us, self.bounds);
+        self.to.touched.insert(*id);
     }
 
     fn snapshot(
@@ -70,10 +96,34 @@ impl ShardSink for Apply<'_> {
         _revision: u32,
         new_epoch: bool,
     ) {
-        for (id, row) in self.ids.iter().zip(rows) {
-            self.table.restore(*id, row, epoch, new_epoch, self.received);
-            self.touched.insert(*id);
+        if new_epoch {
+            self.to.bars.restart(self.shard);
         }
+        for (id, row) in self.ids.iter().zip(rows) {
+            let known = self.to.table.row(*id).map(|row| row.image.trade);
+            if new_epoch || known.is_none_or(|known| (known.feed_epoch, known.tc) != (epoch, row.tc.get())) {
+                self.to.bars.lost(*id, self.published_us);
+            }
+            self.to.table.restore(*id, row, epoch, new_epoch, self.received);
+            self.to.books.restore(*id, row.lver.get(), self.to.table);
+            self.to.touched.insert(*id);
+        }
+    }
+}
+
+impl Apply<'_, '_> {
+    fn print(&mut self, id: InstrumentId, event: &Event, trade: Trade) {
+        let known = self.to.table.row(id).map_or(0, |row| row.image.trade.tc);
+        let after_loss = event.number.saturating_sub(known) > 1;
+        let print = BarPrint { number: event.number, ts_event: event.ts_event, trade, after_loss };
+        self.to.bars.apply(id, self.shard, &print, self.received.now_us);
+    }
+}
+
+impl Shard {
+    /// Whether its indices mean what its present publisher says.
+    fn is_defined(&self) -> bool {
+        self.ids_epoch != 0 && self.ids_epoch == self.reader.epoch()
     }
 }
 
@@ -122,7 +172,7 @@ impl Ingest {
         }
     }
 
-    /// Takes a payload of `tick.<shard>`; `touched` gets the ids whose rows moved.
+    /// Takes a payload of `tick.<shard>`.
     ///
     /// # Errors
     /// See [`BatchError`]; the payload is dropped and the shard re-syncs.
@@ -131,16 +181,19 @@ impl Ingest {
         shard: u16,
         payload: &Bytes,
         received: Received,
-        table: &mut Table,
-        touched: &mut Bits,
+        mut to: Sinks<'_>,
     ) -> Result<(), BatchError> {
         let Some(entry) = self.shards.get_mut(usize::from(shard)) else { return Err(BatchError::Shard) };
         let (bounds, unknown_index) = (self.bounds, &mut self.unknown_index);
         let proof_age_us = (!entry.stale).then_some(0);
         let ids = &entry.ids;
-        let mut sink = Apply { ids, table, touched, received, unknown_index, bounds, proof_age_us };
+        let (to, published_us) = (&mut to, received.now_us);
+        let mut sink = Apply { shard, ids, to, received, published_us, unknown_index, bounds, proof_age_us };
         let taken = entry.reader.batch(payload, received.now_us, &mut sink);
-        self.judge_shard(shard, received.now_us, table, touched);
+        if let Some(through_ns) = entry.reader.watermark_ns() {
+            to.bars.pass(shard, through_ns.div_euclid(1_000));
+        }
+        self.judge_shard(shard, received.now_us, to.table, to.touched);
         taken
     }
 
@@ -153,8 +206,7 @@ impl Ingest {
         shard: u16,
         payload: &[u8],
         received: Received,
-        table: &mut Table,
-        touched: &mut Bits,
+        mut to: Sinks<'_>,
     ) -> Result<bool, BatchError> {
         let header = Snapshot::parse(payload, shard)?.header;
         let Some(entry) = self.shards.get_mut(usize::from(shard)) else { return Err(BatchError::Shard) };
@@ -166,10 +218,38 @@ impl Ingest {
         let (bounds, unknown_index) = (self.bounds, &mut self.unknown_index);
         let proof_age_us = (!entry.stale).then_some(0);
         let ids = &entry.ids;
-        let mut sink = Apply { ids, table, touched, received, unknown_index, bounds, proof_age_us };
+        let (to, published_us) = (&mut to, header.ts_publish.get().div_euclid(1_000));
+        let mut sink = Apply { shard, ids, to, received, published_us, unknown_index, bounds, proof_age_us };
         let whole = entry.reader.snapshot(payload, received.now_us, &mut sink)?;
-        self.judge_rows(shard, received.now_us, table, touched);
+        self.judge_rows(shard, received.now_us, to.table, to.touched);
         Ok(whole)
+    }
+
+    /// Books of a shard to ask for now, see [`Books::needs`]; none while the shard itself is not whole.
+    pub fn book_needs(&self, shard: u16, now_us: i64, books: &mut Books) -> Vec<u32> {
+        let entry = self.shards.get(usize::from(shard));
+        let whole = entry.filter(|entry| !entry.reader.wants_snapshot() && entry.is_defined());
+        whole.map_or_else(Vec::new, |entry| books.needs(shard, &entry.ids, now_us))
+    }
+
+    /// Takes an answer of `book.<shard>`. Returns whether it set any book.
+    ///
+    /// # Errors
+    /// See [`BatchError`]; the answer is dropped and the books are asked for again.
+    pub fn book_page(
+        &self,
+        shard: u16,
+        payload: &[u8],
+        received: Received,
+        books: &mut Books,
+    ) -> Result<bool, BatchError> {
+        let parsed = Page::parse(payload, shard);
+        let entry = self.shards.get(usize::from(shard)).filter(|entry| entry.is_defined());
+        let (Ok(page), Some(entry)) = (parsed, entry) else {
+            books.unanswered(shard, received.now_us);
+            return parsed.map(|_| false);
+        };
+        Ok(books.page(shard, &page, &entry.ids, entry.reader.epoch(), received))
     }
 
     /// The bus may have lost something: every shard asks anew.

@@ -1,7 +1,7 @@
 //! Conflates market data for WebSocket clients and carries their orders.
 //!
 //! Pure, without a clock or a socket: [`ingest`] keeps the shards complete, [`last_value`] holds one row an instrument,
-//! [`lane`] decides what a [`flush`] holds, [`outbox`] and [`offer`] what a session is told and in which order; [`engine`]
+//! [`books`] the wanted order books, [`bars`] what printed by the second and the minute, [`lane`] decides what a [`flush`] holds, [`outbox`] and [`offer`] what a session is told and in which order; [`engine`]
 //! is their common door. [`control`] does what a session asks of it. [`orders`] relays between sessions and order-api.
 //!
 //! Around it, on one thread: [`http`] and [`session`] are the sockets, [`bus`] is the link to NATS, [`market`] and
@@ -12,7 +12,9 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod bars;
 pub mod bits;
+pub mod books;
 pub mod bus;
 pub mod clock;
 pub mod config;

@@ -26,6 +26,7 @@ enum Answer {
     Following(u16, Result<LocalBoxStream<'static, Bytes>, BusError>),
     Definitions(u16, Result<Bytes, BusError>),
     Snapshot(u16, Result<Bytes, BusError>),
+    Books(u16, Result<Bytes, BusError>),
 }
 
 type Asked = FuturesUnordered<LocalBoxFuture<'static, Answer>>;
@@ -108,12 +109,28 @@ fn take_answer(shell: &Shell, shards: &mut Shards, answer: Answer) {
             }
             shards.answered(shard, matches!(taken, Ok(true)), now_us);
         }
+        Answer::Books(shard, answer) => take_books(shell, shard, answer, now_us),
         Answer::Following(shard, Err(error))
         | Answer::Definitions(shard, Err(error))
         | Answer::Snapshot(shard, Err(error)) => {
             shell.complain(now_us, format_args!("shard {shard}: {error}"));
             shards.answered(shard, false, now_us);
         }
+    }
+}
+
+fn take_books(shell: &Shell, shard: u16, answer: Result<Bytes, BusError>, now_us: i64) {
+    let mut engine = shell.engine.borrow_mut();
+    let taken = match answer {
+        Ok(page) => engine.book_page(shard, &page, now_us).map(drop).map_err(|error| error.to_string()),
+        Err(error) => {
+            engine.books_unanswered(shard, now_us);
+            Err(error.to_string())
+        }
+    };
+    drop(engine);
+    if let Err(error) = taken {
+        shell.complain(now_us, format_args!("book.{shard}: {error}"));
     }
 }
 
@@ -127,6 +144,10 @@ fn ask(shell: &Rc<Shell>, shards: &mut Shards, asked: &Asked) {
     for shard in 0..shell.shards() {
         let want = shell.engine.borrow().wants(shard);
         let bus = Rc::clone(&shell.bus);
+        if let Some(request) = shell.engine.borrow_mut().book_request(shard, now_us) {
+            let answer = bus.books(shard, request.into());
+            asked.push(Box::pin(async move { Answer::Books(shard, answer.await) }));
+        }
         match shards.due(shard, want, now_us) {
             Due::Nothing => {}
             Due::Left => shell.engine.borrow_mut().ingest.suspect_shard(shard),

@@ -110,6 +110,10 @@ impl Bus for Nats {
         self.request(subject::snapshot(shard), Bytes::new(), SHARD_REQUEST_WAIT)
     }
 
+    fn books(&self, shard: u16, request: Bytes) -> LocalBoxFuture<'static, Result<Bytes, BusError>> {
+        self.request(subject::book(shard), request, SHARD_REQUEST_WAIT)
+    }
+
     fn definitions(&self, shard: u16) -> LocalBoxFuture<'static, Result<Bytes, BusError>> {
         self.request(subject::definitions(shard), Bytes::new(), SHARD_REQUEST_WAIT)
     }

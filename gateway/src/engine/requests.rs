@@ -86,7 +86,7 @@ impl<S: Socket> Engine<S> {
             behind.insert(id);
         }
         if !behind.is_empty() && !broken("prints_join_an_old_quote") {
-            self.lanes.touch(&self.touched);
+            self.touch_lanes();
             self.flush_lane(lane, now_us, Some(&behind), true, &|| now_us);
         }
         let sources = Sources { table: &self.table, directory: &self.directory };
@@ -126,7 +126,7 @@ impl<S: Socket> Engine<S> {
         for channel in channels.iter().copied() {
             self.want(lanes[1], channel, held[channel.place()].iter().copied(), now_us);
         }
-        self.lanes.touch(&self.touched);
+        self.touch_lanes();
         let settle = !broken("move_without_settle");
         if !broken("move_without_flush") {
             self.flush_lane(lanes[0], now_us, Some(ids), settle, &|| now_us);

@@ -32,6 +32,10 @@ impl Bus for Silent {
         pending().boxed_local()
     }
 
+    fn books(&self, _: u16, _: Bytes) -> Answer<Bytes> {
+        pending().boxed_local()
+    }
+
     fn definitions(&self, _: u16) -> Answer<Bytes> {
         pending().boxed_local()
     }

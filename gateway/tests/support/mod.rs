@@ -18,6 +18,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
+use wire::book::Book;
+use wire::book_page::{PageWriter, parse_request};
 use wire::instrument::{Definitions, Instrument};
 use wire::order::{OrderReply, OrderRequest};
 use wire::tick::{Change, Event, Quote, Trade};
@@ -38,6 +40,7 @@ struct Row {
     instrument: Instrument,
     ver: u64,
     tc: u64,
+    book: Book,
     quote: Quote,
     volume: i64,
     notional: i128,
@@ -62,6 +65,8 @@ pub(crate) struct Memory {
     pub(crate) requests: RefCell<Vec<OrderRequest>>,
     /// How often the shard's snapshot was asked for.
     pub(crate) snapshots: Cell<u32>,
+    /// How often books were asked for.
+    pub(crate) pages: Cell<u32>,
 }
 
 /// What answers an order request: a reply at once, or none at all.
@@ -86,6 +91,7 @@ impl Memory {
             hold: RefCell::default(),
             requests: RefCell::default(),
             snapshots: Cell::new(0),
+            pages: Cell::new(0),
         };
         symbols.iter().for_each(|symbol| memory.list(symbol));
         Rc::new(memory)
@@ -106,6 +112,7 @@ impl Memory {
             instrument,
             ver: 0,
             tc: 0,
+            book: Book::default(),
             quote: Quote::default(),
             volume: 0,
             notional: 0,
@@ -157,7 +164,11 @@ impl Memory {
                     row.quote = *quote;
                     row.ver
                 }
-                _ => panic!("quotes and trades only"),
+                Change::Level(level) => {
+                    row.book.apply(row.book.lver + 1, 5, level);
+                    row.book.lver
+                }
+                Change::Status(_) => panic!("no status"),
             };
             writer.push(&Event { index: *index, number, ts_event: 5, change: *change });
             self.next.set(self.next.get() + 1);
@@ -185,7 +196,7 @@ impl Memory {
         self.next.set(1);
         for row in self.rows.borrow_mut().iter_mut() {
             (row.ver, row.tc, row.volume, row.notional) = (0, 0, 0, 0);
-            (row.quote, row.last) = (Quote::default(), Trade::default());
+            (row.quote, row.last, row.book) = (Quote::default(), Trade::default(), Book::default());
         }
     }
 
@@ -219,6 +230,7 @@ impl Memory {
             .map(|row| {
                 let mut out = SnapshotRow::new_zeroed();
                 (out.ver, out.tc) = (row.ver.into(), row.tc.into());
+                out.lver = row.book.lver.into();
                 (out.bid, out.ask) = (row.quote.bid.into(), row.quote.ask.into());
                 (out.bid_size, out.ask_size) = (row.quote.bid_size.into(), row.quote.ask_size.into());
                 out.volume = row.volume.into();
@@ -251,6 +263,16 @@ impl Bus for Memory {
         }
         let payload = self.snapshot_payload();
         async move { Ok(payload) }.boxed_local()
+    }
+
+    fn books(&self, _shard: u16, request: Bytes) -> LocalBoxFuture<'static, Result<Bytes, BusError>> {
+        self.pages.set(self.pages.get() + 1);
+        let (rows, mut page) = (self.rows.borrow(), PageWriter::default());
+        for index in parse_request(&request).expect("the gateway asks well") {
+            assert!(page.push(index, &rows[index as usize].book));
+        }
+        let payload = page.finish(self.header(self.next.get()));
+        async move { Ok(payload.into()) }.boxed_local()
     }
 
     fn definitions(&self, shard: u16) -> LocalBoxFuture<'static, Result<Bytes, BusError>> {
