@@ -11,6 +11,7 @@ use feed_sim::event::{Counts, Item, Source};
 use feed_sim::replay;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use wire::book::Book;
 use wire::instrument::valid_symbol;
 use wire::tick::{BookSide, Change};
 
@@ -159,6 +160,41 @@ fn binance_is_read_to_the_last_line_without_a_gap_in_its_ids() {
     // The venue's own best and the best of the rebuilt book: two streams, apart only while one of them is on its way.
     assert!(seen.at_quote * 1_000 > seen.books * 995, "{} of {}", seen.at_quote, seen.books);
     assert_eq!(seen.digest, BINANCE_DIGEST);
+}
+
+/// The fold that publisher and gateway share, over the whole recording: no event is odd, updates end, and the best
+/// prices are those of the venue's own quotes, apart only while one of the two streams is on its way.
+#[test]
+fn books_of_binance_are_clean_differences_and_their_best_is_the_quote() {
+    let Some(folder) = recordings("binance-2024-08-08") else { return };
+    let mut source = replay::open(&folder, None).unwrap();
+    let mut items = Vec::new();
+    while source.items_until(i64::MAX, &mut items).unwrap() {}
+    let (mut books, mut quotes) = (BTreeMap::<u32, Book>::new(), HashMap::new());
+    let (mut ends, mut at_quote) = (0_u64, 0_u64);
+    for item in items {
+        match item.change {
+            Change::Quote(quote) => drop(quotes.insert(item.instrument, quote)),
+            Change::Level(level) => {
+                let book = books.entry(item.instrument).or_default();
+                assert_eq!(level.snapshot_begins, book.lver == 0, "one image, at the begin");
+                assert_eq!(book.apply(book.lver + 1, item.due_ns, &level), None, "{level:?}");
+                let [bid, ask] = [BookSide::Bid, BookSide::Ask].map(|side| book.side(side).first().copied());
+                if let (true, Some(bid), Some(ask), Some(quote)) =
+                    (level.update_ends, bid, ask, quotes.get(&item.instrument))
+                {
+                    ends += 1;
+                    at_quote += u64::from((bid.price, ask.price) == (quote.bid, quote.ask));
+                }
+            }
+            Change::Trade(_) | Change::Status(_) => {}
+        }
+    }
+    println!("{at_quote} of {ends} updates end at the quote");
+    assert!(
+        books.len() == 6 && books.values().all(|book| !book.open && book.side(BookSide::Bid).len() == 20)
+    );
+    assert!(ends > 10_000 && at_quote * 1_000 > ends * 995, "{at_quote} of {ends}");
 }
 
 #[test]

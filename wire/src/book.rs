@@ -48,7 +48,7 @@ impl Book {
             self.sides.iter_mut().for_each(Vec::clear);
         }
         let fault = self.set(level);
-        if self.open { fault } else { fault.or(self.fault()) }
+        if self.open { fault } else { fault.or_else(|| self.fault()) }
     }
 
     fn set(&mut self, level: &BookLevel) -> Option<Fault> {
