@@ -3,11 +3,13 @@
 //! Run it with `cargo run --release -p gateway --example core_cost`.
 
 use bytes::Bytes;
+use gateway::bars::Bars;
 use gateway::bits::Bits;
+use gateway::books::Books;
 use gateway::directory::Directory;
 use gateway::engine::{Engine, EngineConfig};
 use gateway::flush::Flush;
-use gateway::lane::{Lanes, Sources};
+use gateway::lane::{Lanes, Sources, Touched};
 use gateway::outbox::{Socket, Write};
 use gateway::pending::Join;
 use std::hint::black_box;
@@ -148,10 +150,13 @@ fn flush_cost(form: Form, clock: fn() -> Instant) -> (f64, f64) {
     let ids = directory.define(Feed::definitions());
     let (mut lanes, mut flush, mut touched) = (Lanes::default(), Flush::default(), Bits::default());
     let lane = lanes.join(CLASS, &View::default(), (0, 0), form, BEGIN_US).unwrap_or(0);
-    let sources = Sources { table: &engine.table, directory: &directory };
+    let (books, bars, none) = (Books::default(), Bars::default(), Bits::default());
+    let sources = Sources { table: &engine.table, directory: &directory, books: &books, bars: &bars };
     for id in ids {
         touched.insert(id);
-        Channel::MARKET.iter().for_each(|channel| lanes.get_mut(lane).want(id, *channel, &sources));
+        for channel in Channel::MARKET {
+            lanes.get_mut(lane).want(id, channel, &sources);
+        }
     }
     let (mut compare, mut encode, mut records) = (Duration::ZERO, Duration::ZERO, 0);
     for round in 0..400 {
@@ -159,8 +164,8 @@ fn flush_cost(form: Form, clock: fn() -> Instant) -> (f64, f64) {
         let batch = feed.batch(500, now_us);
         assert!(engine.batch(0, &batch, now_us).is_ok(), "a batch in order is taken");
         let begin = clock();
-        lanes.touch(&touched);
-        let sources = Sources { table: &engine.table, directory: &directory };
+        lanes.touch(&Touched { rows: &touched, books: &none, bars: [&none; 2] });
+        let sources = Sources { table: &engine.table, directory: &directory, books: &books, bars: &bars };
         lanes.get_mut(lane).flush(&sources, now_us, None, false, &mut flush);
         compare += begin.elapsed();
         let begin = clock();

@@ -4,6 +4,7 @@
 //! before. A bar closes when a print of a later period comes, or when its shard's watermark passes its end.
 
 use crate::bits::Bits;
+use wire::control::Period;
 use wire::frame::Bar;
 use wire::instrument::InstrumentId;
 use wire::tick::{Aggressor, Trade};
@@ -14,30 +15,6 @@ pub const CLOSED_BARS_MAX: usize = 16;
 /// A print that bears a time this far ahead of the gateway's clock is left out of the bars: it would make all that
 /// follow late.
 const AHEAD_US_MAX: i64 = 3_600_000_000;
-
-/// How long a bar is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Period {
-    /// One second.
-    Second = 0,
-    /// One minute.
-    Minute = 1,
-}
-
-impl Period {
-    /// Both; their position is their number.
-    pub const ALL: [Self; 2] = [Self::Second, Self::Minute];
-
-    /// Its length, µs.
-    #[must_use]
-    pub const fn us(self) -> i64 {
-        match self {
-            Self::Second => 1_000_000,
-            Self::Minute => 60_000_000,
-        }
-    }
-}
 
 /// Counters; each only grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -13,9 +13,10 @@ use asking::Asking;
 use std::collections::VecDeque;
 use wire::book::{Book, Fault};
 use wire::book_page::Page;
-use wire::frame::{BookImage, State};
+use wire::frame::book::SIDES;
+use wire::frame::{BOOK_LEVELS_MAX, BookImage, BookSideImage, State};
 use wire::instrument::InstrumentId;
-use wire::tick::{BookLevel, BookSide};
+use wire::tick::BookLevel;
 
 /// Most level events kept over all books that wait for a page; at the bound the oldest goes, and its book finds the hole.
 pub const KEPT_EVENTS_MAX: usize = 65_536;
@@ -407,8 +408,13 @@ impl Entry {
         if self.book.open {
             return false;
         }
-        let side = |side| self.book.side(side).iter().copied().collect();
-        self.image.sides = [side(BookSide::Bid), side(BookSide::Ask)];
+        self.image.sides = SIDES.map(|side| {
+            let mut shown = BookSideImage::default();
+            for level in self.book.side(side).iter().take(BOOK_LEVELS_MAX) {
+                shown.push(*level);
+            }
+            shown
+        });
         (self.image.lver, self.image.lost) = (self.book.lver, self.lost);
         (self.image.ts_event, self.image.ts_recv) =
             (self.book.ts_event, received.now_us.saturating_mul(1_000));

@@ -14,7 +14,7 @@ use crate::outbox::Socket;
 use wire::RATES_MS;
 use wire::close::CloseReason;
 use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, StatsSet, Welcome, text};
-use wire::control::{self, Channel, Decoder, Fault, Hello, Op, Request};
+use wire::control::{self, Decoder, Fault, Hello, Op, Request};
 use wire::error::ErrorCode;
 use wire::frame::Form;
 use wire::order::{AccountId, Act, SessionName};
@@ -192,9 +192,6 @@ impl<S: Socket> Desk<'_, S> {
         };
         match &request.op {
             Op::Order { act, expires_ms } => return self.order(id, known, act, *expires_ms),
-            Op::Subscribe(asked) if asked.channel.place() == 0 && asked.channel != Channel::Quote => {
-                self.error(id, ErrorCode::NotSupportedYet, "channel: book, bar, status");
-            }
             Op::Subscribe(asked) => {
                 self.subscribe(id, asked);
                 return Then::Interest;

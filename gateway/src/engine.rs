@@ -17,7 +17,7 @@ use crate::books::Books;
 use crate::directory::Directory;
 use crate::flush::Flush;
 use crate::ingest::{Ingest, Sinks, Want};
-use crate::lane::{Lanes, Sources};
+use crate::lane::Lanes;
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
@@ -99,6 +99,8 @@ pub struct Engine<S> {
     /// Bars of all symbols that print.
     pub bars: Bars,
     lanes: Lanes,
+    /// Lanes that want each symbol's book.
+    book_lanes: Vec<u32>,
     flush: Flush,
     outboxes: Vec<Option<Outbox<S>>>,
     free: Vec<u32>,
@@ -142,6 +144,19 @@ macro_rules! sinks {
     };
 }
 
+/// What the lanes show, of an engine.
+macro_rules! sources {
+    ($engine:expr) => {
+        crate::lane::Sources {
+            table: &$engine.table,
+            directory: &$engine.directory,
+            books: &$engine.books,
+            bars: &$engine.bars,
+        }
+    };
+}
+use sources;
+
 impl<S: Socket> Engine<S> {
     /// An engine that has heard nothing.
     #[must_use]
@@ -154,6 +169,7 @@ impl<S: Socket> Engine<S> {
             books: Books::default(),
             bars: Bars::default(),
             lanes: Lanes::default(),
+            book_lanes: Vec::new(),
             flush: Flush::default(),
             outboxes: Vec::new(),
             free: Vec::new(),
@@ -233,7 +249,6 @@ impl<S: Socket> Engine<S> {
             self.tell_freshness(now_us);
         }
         self.touch_lanes();
-        self.touched.clear();
         for lane in 0..self.lanes.len() {
             let entry = self.lanes.get(lane);
             if entry.members.is_empty() {
@@ -259,7 +274,7 @@ impl<S: Socket> Engine<S> {
         settle: bool,
         clock: &impl Fn() -> i64,
     ) {
-        let sources = Sources { table: &self.table, directory: &self.directory };
+        let sources = sources!(self);
         if !self.lanes.get_mut(lane).flush(&sources, now_us, only, settle, &mut self.flush) {
             return;
         }
@@ -402,12 +417,12 @@ impl<S: Socket> Engine<S> {
     pub fn end(&mut self, session: u32) -> Option<S> {
         let outbox = self.outboxes.get_mut(session as usize)?.take()?;
         for (number, slot) in outbox.slots.iter().enumerate() {
-            let lane = self.lanes.get_mut(slot.lane);
             for channel in slot.channels() {
-                slot.subs[channel.place()].iter().for_each(|id| lane.unwant(id, *channel));
+                self.unwant(slot.lane, *channel, slot.subs[channel.place()].iter());
             }
-            let waiting = outbox.joins().filter(|join| usize::from(join.slot) == number);
-            waiting.for_each(|join| join.ids.iter().for_each(|id| lane.unwant(*id, join.channel)));
+            for join in outbox.joins().filter(|join| usize::from(join.slot) == number) {
+                self.unwant(slot.lane, join.channel, join.ids.iter().copied());
+            }
             let number = u8::try_from(number).unwrap_or(0);
             if !broken("end_stays_in_the_lane") {
                 self.lanes.leave(slot.lane, session, number, outbox.form);

@@ -25,10 +25,18 @@ pub enum Category {
     TradeFull = 3,
     /// Kind 2 whose prints are already in the totals of the kind 7 before (`fixed`, `json`).
     Listed = 4,
+    /// Kind 3.
+    Book = 5,
+    /// Kind 4.
+    BookFull = 6,
+    /// Kind 5.
+    Bar = 7,
+    /// Kind 6.
+    Status = 8,
 }
 
 /// Number of categories.
-pub const CATEGORIES: usize = 5;
+pub const CATEGORIES: usize = 9;
 
 /// Largest piece in bytes, so that a piece and a frame head always fit a group.
 pub const PIECE_BYTES_MAX: usize = 3_500;
@@ -159,7 +167,7 @@ pub struct Flush {
     pub lag_us: u32,
     /// Time of the flush, µs since the Unix epoch.
     pub time_us: i64,
-    /// Changed quotes.
+    /// Changed quotes, or what else the lane shows first.
     pub quotes: Part,
     /// Changed trade parts.
     pub trades: Part,
@@ -167,6 +175,7 @@ pub struct Flush {
     trade_entries: Vec<TradeEntry>,
     prints: Vec<Print>,
     encoded: [Encoded; 3],
+    encoded_at_once: u64,
 }
 
 impl Flush {
@@ -178,6 +187,28 @@ impl Flush {
         self.quote_entries.clear();
         self.trade_entries.clear();
         self.prints.clear();
+        self.encoded.iter_mut().for_each(Encoded::begin);
+        self.encoded_at_once = 0;
+    }
+
+    /// A symbol of a lane that shows one thing of it moved: it is encoded at once, in each form that somebody reads. Ids
+    /// must rise.
+    pub fn plain(
+        &mut self,
+        id: InstrumentId,
+        category: Category,
+        forms: &[u32; 3],
+        encode: impl Fn(Form, &mut Vec<u8>),
+    ) {
+        self.quotes.add(id);
+        for form in Form::ALL.into_iter().filter(|form| forms[*form as usize] > 0) {
+            let out = &mut self.encoded[form as usize];
+            out.quotes.push(u32::try_from(out.pieces.len()).unwrap_or(u32::MAX));
+            let start = out.bytes.len();
+            encode(form, &mut out.bytes);
+            out.piece(category, start);
+            self.encoded_at_once += 1;
+        }
     }
 
     /// A quote moved. Ids must rise.
@@ -243,10 +274,9 @@ impl Flush {
     /// Encodes all entries in each form that `wanted` counts readers of. Returns the number of records encoded.
     pub fn encode(&mut self, wanted: &[u32; 3], directory: &Directory) -> u64 {
         let mut encoded = std::mem::take(&mut self.encoded);
-        let mut records = 0;
+        let mut records = self.encoded_at_once;
         for form in Form::ALL {
             let out = &mut encoded[form as usize];
-            out.begin();
             if wanted[form as usize] == 0 {
                 continue;
             }

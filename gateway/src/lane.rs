@@ -4,19 +4,24 @@
 //! Each symbol has two parts in a lane, quote and trade, wanted apart by the sessions of either channel.
 
 mod lanes;
+mod plain;
 mod show;
 
 pub use lanes::{Lanes, PHASE_SESSIONS, PHASES_MAX, VIEWS_MAX};
 
+use crate::bars::Bars;
 use crate::bits::{Bits, ids_of};
+use crate::books::Books;
 use crate::directory::Directory;
-use crate::flush::{Entry, Flush};
+use crate::flush::{Category, Entry, Flush};
 use crate::last_value::{Image, Table};
 use crate::mutants::broken;
+use plain::{Looked, Plain};
 use wire::RATES_MS;
 use wire::control::{Channel, Fields, View};
-use wire::frame::{QuoteImage, TradeImage};
+use wire::frame::{Form, QuoteImage, TradeImage};
 use wire::instrument::InstrumentId;
+use wire::view_hash::ViewHash;
 
 /// What a lane last showed of a symbol, and how many want each channel of it. The prints' totals are kept apart: most
 /// symbols of most lanes are wanted for their quotes alone.
@@ -58,6 +63,21 @@ pub struct Sources<'a> {
     pub table: &'a Table,
     /// Instruments.
     pub directory: &'a Directory,
+    /// Books.
+    pub books: &'a Books,
+    /// Bars.
+    pub bars: &'a Bars,
+}
+
+/// What has moved since the lanes were told before.
+#[derive(Debug, Clone, Copy)]
+pub struct Touched<'a> {
+    /// Rows of the table.
+    pub rows: &'a Bits,
+    /// Books.
+    pub books: &'a Bits,
+    /// Bars, by period.
+    pub bars: [&'a Bits; 2],
 }
 
 /// One lane.
@@ -78,6 +98,8 @@ pub struct Lane {
     row_of: Vec<u32>,
     rows: Rows<LaneRow>,
     trades: Rows<TradeImage>,
+    /// What it shows, if not quotes and prints.
+    plain: Option<Plain>,
     due_us: i64,
     settled_us: i64,
     flushed_us: i64,
@@ -91,6 +113,7 @@ impl Lane {
         let interval_us = interval_us(class);
         let phase_us = phase_offset_us(interval_us, phase);
         let whole = matches!(view, View::Market { fields: Fields::All, filter: None });
+        let plain = Plain::new(&view);
         let mut lane = Self {
             class,
             view,
@@ -104,6 +127,7 @@ impl Lane {
             row_of: Vec::new(),
             rows: Rows::default(),
             trades: Rows::default(),
+            plain,
             due_us: 0,
             settled_us: now_us,
             flushed_us: now_us,
@@ -185,9 +209,9 @@ impl Lane {
         channel == Channel::Trade && self.row(id).is_some_and(|row| row.trade == NO_ROW)
     }
 
-    /// One more session wants a channel of a symbol. The first one makes the lane show the table's present row; if the
-    /// lane [lacks](Self::lacks) it, what it shows must have been flushed just before.
-    pub fn want(&mut self, id: InstrumentId, channel: Channel, sources: &Sources<'_>) {
+    /// One more session wants a channel of a symbol. The first one makes the lane show what is present; if the lane
+    /// [lacks](Self::lacks) it, what it shows must have been flushed just before. Returns whether it is the first.
+    pub fn want(&mut self, id: InstrumentId, channel: Channel, sources: &Sources<'_>) -> bool {
         let live = sources.table.row(id).filter(|_| !broken("want_shows_nothing")).map(|row| &row.image);
         if self.row_of.len() <= id.index() {
             self.row_of.resize(id.index() + 1, NO_ROW);
@@ -198,18 +222,23 @@ impl Lane {
             self.row_of[id.index()] = self.rows.add(LaneRow { quote, refs: [0; 2], trade: NO_ROW });
             self.dirty.remove(id);
             self.unsettled.remove(id);
+            if let Some(plain) = &mut self.plain {
+                plain.want(id, sources);
+            }
         }
         self.wanted[channel.place()].insert(id);
         let row = &mut self.rows.rows[self.row_of[id.index()] as usize];
+        let is_first = row.refs == [0; 2];
         row.refs[channel.place()] += 1;
         if channel == Channel::Trade && row.trade == NO_ROW {
             row.trade = self.trades.add(live.map(|image| image.trade).unwrap_or_default());
         }
+        is_first
     }
 
     /// One session less wants a channel of a symbol. The last one makes the lane forget it, both channels together: what
-    /// it shows of the one must stay in step with the other.
-    pub fn unwant(&mut self, id: InstrumentId, channel: Channel) {
+    /// it shows of the one must stay in step with the other. Returns whether it was the last.
+    pub fn unwant(&mut self, id: InstrumentId, channel: Channel) -> bool {
         let at = self.row_of[id.index()];
         let row = &mut self.rows.rows[at as usize];
         row.refs[channel.place()] -= 1;
@@ -224,12 +253,45 @@ impl Lane {
             self.rows.free.push(at);
             self.dirty.remove(id);
             self.unsettled.remove(id);
+            if let Some(plain) = &mut self.plain {
+                plain.forget(id);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Appends a symbol of a lane that shows neither quotes nor prints, in full as it last showed it.
+    pub fn plain_full(
+        &self,
+        id: InstrumentId,
+        form: Form,
+        directory: &Directory,
+        out: &mut Vec<u8>,
+    ) -> Option<Category> {
+        self.plain.as_ref()?.full(id, form, directory, out)
+    }
+
+    /// The hash of such a symbol.
+    #[must_use]
+    pub fn plain_hash(&self, id: InstrumentId) -> Option<ViewHash> {
+        self.plain.as_ref()?.hash(id)
+    }
+
+    /// Some symbols moved.
+    pub fn touch(&mut self, touched: &Touched<'_>) {
+        match self.view {
+            View::Market { .. } | View::Status => self.mark(touched.rows),
+            View::Book { .. } => self.mark(touched.books),
+            View::Bar { period } => {
+                self.mark(touched.rows);
+                self.mark(touched.bars[period as usize]);
+            }
         }
     }
 
-    /// Rows of some symbols moved.
-    pub fn touch(&mut self, touched: &Bits) {
-        for (at, word) in touched.words().iter().enumerate() {
+    fn mark(&mut self, moved: &Bits) {
+        for (at, word) in moved.words().iter().enumerate() {
             let wanted = |channel: usize| self.wanted[channel].words().get(at).copied().unwrap_or(0);
             let moved = word & (wanted(0) | wanted(1));
             for id in ids_of(at, moved) {
@@ -300,6 +362,14 @@ impl Lane {
     #[inline]
     fn flush_one(&mut self, id: InstrumentId, sources: &Sources<'_>, settle: bool, flush: &mut Flush) {
         self.dirty.remove(id);
+        if let Some(plain) = &mut self.plain {
+            match plain.look(id, sources, settle, &self.forms, flush) {
+                Looked::Told => self.unsettled.remove(id),
+                Looked::Unsettled => self.unsettled.insert(id),
+                Looked::Same => false,
+            };
+            return;
+        }
         let Some(live) = sources.table.row(id).map(|row| &row.image) else { return };
         let row = &mut self.rows.rows[self.row_of[id.index()] as usize];
         let old = &mut row.quote;

@@ -45,6 +45,8 @@ pub struct Row {
     pub changed_us: i64,
     /// When the payload that changed it was published, ns, publisher's clock; 0 = not known.
     pub ts_publish: i64,
+    /// Due and received times of the last status, ns.
+    pub ts_status: (i64, i64),
     head: u64,
 }
 
@@ -97,7 +99,15 @@ impl Table {
     pub fn ensure(&mut self, id: InstrumentId, shard: u16) {
         while self.rows.len() <= id.index() {
             let image = Image::default();
-            self.rows.push(Row { image, status: Status::Open, shard, changed_us: 0, ts_publish: 0, head: 0 });
+            self.rows.push(Row {
+                image,
+                status: Status::Open,
+                shard,
+                changed_us: 0,
+                ts_publish: 0,
+                ts_status: (0, 0),
+                head: 0,
+            });
         }
         self.rows[id.index()].shard = shard;
     }
@@ -114,6 +124,7 @@ impl Table {
             Change::Status(status) => {
                 row.quote_event(event, received);
                 row.status = status;
+                row.ts_status = (event.ts_event, received.ns());
             }
             Change::Trade(trade) => {
                 let print = Print {
@@ -183,7 +194,10 @@ impl Table {
             ts_event: from.ts_trade.get(),
             ts_recv: received.ns(),
         };
-        row.status = Status::from_u8(from.status).unwrap_or(Status::SourceStale);
+        let status = Status::from_u8(from.status).unwrap_or(Status::SourceStale);
+        if std::mem::replace(&mut row.status, status) != status {
+            row.ts_status = (from.ts_quote.get(), received.ns()); // no later than that
+        }
         row.changed_us = received.now_us;
     }
 

@@ -41,6 +41,8 @@ pub const NAMES: &[&str] = &[
     "silent_source_is_live",
     "halt_is_ignored",
     "filter_lets_all_through",
+    "book_begins_empty",
+    "closed_bars_are_not_told",
     "end_stays_in_the_lane",
     "move_forgets_the_range",
     "want_shows_nothing",

@@ -75,6 +75,10 @@ const MESSAGES: [(Category, Kind); CATEGORIES] = [
     (Category::Trade, Kind::Trade),
     (Category::TradeFull, Kind::TradeFull),
     (Category::Listed, Kind::Trade),
+    (Category::Book, Kind::BookDelta),
+    (Category::BookFull, Kind::BookFull),
+    (Category::Bar, Kind::Bar),
+    (Category::Status, Kind::Status),
 ];
 
 impl<S: Socket> Outbox<S> {
@@ -253,7 +257,7 @@ impl<S: Socket> Outbox<S> {
                     let whole_ns = slot_state.whole_ns(moment);
                     let head =
                         head::Head { kind, slot, frame, tick: moment.tick, lag_us: moment.lag_us, whole_ns };
-                    let set = slot_state.subs[channel_of(kind).place()].len();
+                    let set = slot_state.subs[place_of(kind)].len();
                     head::message(
                         buffer,
                         &head,
@@ -285,14 +289,9 @@ impl<S: Socket> Outbox<S> {
     }
 }
 
-const fn channel_of(kind: Kind) -> Channel {
-    match kind {
-        Kind::Quote | Kind::QuoteFull => Channel::Quote,
-        Kind::Trade | Kind::TradeFull => Channel::Trade,
-        Kind::BookDelta | Kind::BookFull => Channel::Book,
-        Kind::Bar => Channel::Bar,
-        Kind::Status => Channel::Status,
-    }
+/// The place of a kind's wire set in its slot.
+const fn place_of(kind: Kind) -> usize {
+    matches!(kind, Kind::Trade | Kind::TradeFull) as usize
 }
 
 /// Where a group begins and ends among the wanted symbols. `from_continues`, `inside` = that symbol's earlier pieces

@@ -32,6 +32,8 @@ pub fn each<S: Socket>(
     for slot in &outbox.slots {
         let lane = lanes.get(slot.lane);
         if slot.channel != Channel::Quote {
+            let hashes = slot.subs[0].iter().filter_map(|id| Some((id, lane.plain_hash(id)?)));
+            hashes.for_each(|(id, hash)| each(slot.channel, id, hash));
             continue;
         }
         for id in slot.subs[Channel::Quote.place()].iter() {

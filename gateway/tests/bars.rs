@@ -5,9 +5,10 @@
 #[path = "model/random.rs"]
 mod random;
 
-use gateway::bars::{BarPrint, Bars, CLOSED_BARS_MAX, Period};
+use gateway::bars::{BarPrint, Bars, CLOSED_BARS_MAX};
 use random::Random;
 use std::collections::BTreeMap;
+use wire::control::Period;
 use wire::frame::Bar;
 use wire::instrument::InstrumentId;
 use wire::tick::{Aggressor, Trade};

@@ -159,7 +159,7 @@ impl World {
     }
 
     fn received(&self) -> Received {
-        Received { now_us: self.now_us }
+        Received { now_us: self.now_us, ts_publish: 0 }
     }
 
     fn deliver(&mut self) {
@@ -293,7 +293,7 @@ impl World {
     fn equals(&self, image: &BookImage, told: &Book) {
         for side in [BookSide::Bid, BookSide::Ask] {
             let best = &told.side(side)[..told.side(side).len().min(20)];
-            assert_eq!(image.side(side), best, "{image:?}");
+            assert_eq!(image.sides[side as usize].as_slice(), best, "{image:?}");
         }
         assert_eq!((image.lver, image.ts_event), (told.lver, told.ts_event));
     }

@@ -1,8 +1,7 @@
 //! What a session asks of the engine: rates, joining and leaving, pauses, repairs.
 
-use super::Engine;
+use super::{Engine, sources};
 use crate::bits::Bits;
-use crate::lane::Sources;
 use crate::mutants::broken;
 use crate::outbox::Socket;
 use crate::pending::Join;
@@ -89,8 +88,13 @@ impl<S: Socket> Engine<S> {
             self.touch_lanes();
             self.flush_lane(lane, now_us, Some(&behind), true, &|| now_us);
         }
-        let sources = Sources { table: &self.table, directory: &self.directory };
-        ids.for_each(|id| self.lanes.get_mut(lane).want(id, channel, &sources));
+        for id in ids {
+            // A book must be there before it is shown.
+            self.lane_wants(id, channel);
+            if !self.lanes.get_mut(lane).want(id, channel, &sources!(self)) {
+                self.lane_forgets(id, channel);
+            }
+        }
     }
 
     /// Takes symbols of a channel out of a session's slot. The caller then answers `unsubscribed`.
@@ -103,10 +107,10 @@ impl<S: Socket> Engine<S> {
         }
         let slot = &mut outbox.slots[usize::from(slot)];
         gone.extend(slot.subs[channel.place()].iter().filter(|id| ids.contains(*id)));
-        let lane = self.lanes.get_mut(slot.lane);
-        gone.iter().for_each(|id| lane.unwant(*id, channel));
+        let lane = slot.lane;
         slot.leave(channel, ids);
         outbox.recount_shards(&self.directory);
+        self.unwant(lane, channel, gone.into_iter());
     }
 
     /// Moves symbols (both channels) from one slot of a session to another. Both lanes are flushed for them first, so
@@ -147,9 +151,11 @@ impl<S: Socket> Engine<S> {
                 if let (true, Channel::Trade, Some(missed)) = (owed, channel, missed) {
                     to.owe_trade(*id, missed);
                 }
-                self.lanes.get_mut(lanes[0]).unwant(*id, channel);
             }
             outbox.slots[usize::from(from)].leave(channel, ids);
+        }
+        for channel in channels.iter().copied() {
+            self.unwant(lanes[0], channel, held[channel.place()].iter().copied());
         }
         self.move_wildcards(session, from, to, &held.concat());
     }

@@ -1,7 +1,6 @@
 //! All lanes: who goes into which phase, and which lane is due next.
 
-use super::Lane;
-use crate::bits::Bits;
+use super::{Lane, Touched};
 use wire::RATES_MS;
 use wire::control::View;
 use wire::frame::Form;
@@ -122,8 +121,8 @@ impl Lanes {
         }
     }
 
-    /// Rows of some symbols moved.
-    pub fn touch(&mut self, touched: &Bits) {
+    /// Some symbols moved.
+    pub fn touch(&mut self, touched: &Touched<'_>) {
         self.lanes.iter_mut().filter(|lane| !lane.members.is_empty()).for_each(|lane| lane.touch(touched));
     }
 

@@ -103,7 +103,9 @@ impl Slot {
                 }
                 Category::TradeFull
             }
-            Channel::Book | Channel::Bar | Channel::Status => return None,
+            Channel::Book | Channel::Bar | Channel::Status => {
+                lane.plain_full(id, form, shared.directory, out)?
+            }
         };
         let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         Some(Piece { category, start: narrow(start), len: narrow(out.len() - start) })

@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use wire::frame::view::{Joined, QUOTE, TRADE, Update, View};
+use wire::control::Channel;
+use wire::frame::view::{BOOK, CHANNELS, Joined, QUOTE, TRADE, Update, View};
 use wire::frame::{Form, Kind, PrintRange, State};
-use wire::tick::{Aggressor, Quote};
+use wire::tick::{Aggressor, BookSide, Quote};
 use wire::view_hash::ViewHash;
 
 /// Damage on the way that a hash told, over all histories.
@@ -121,7 +122,14 @@ impl Client {
             self.digest = self.digest.rotate_left(5) ^ wire::instrument::stable_hash(&payload);
             let is_data = opcode == 2
                 || payload.starts_with(b"{\"op\":\"quotes\"")
-                || payload.starts_with(b"{\"op\":\"trade");
+                || [
+                    &b"{\"op\":\"trade"[..],
+                    b"{\"op\":\"books\"",
+                    b"{\"op\":\"bars\"",
+                    b"{\"op\":\"statuses\"",
+                ]
+                .iter()
+                .any(|begin| payload.starts_with(begin));
             if is_data {
                 self.data_bytes += end;
                 let (begun, allowed) = self.paused.unwrap_or((0, usize::MAX));
@@ -154,7 +162,10 @@ impl Client {
                 .map(|id| narrow(id.as_i64().unwrap()))
                 .collect::<Vec<_>>()
         };
-        let channel = || if message["channel"] == "quote" { QUOTE } else { TRADE };
+        let channel = || {
+            let word = message["channel"].as_str().unwrap();
+            Channel::ALL.into_iter().zip(0..).find(|(channel, _)| channel.word() == word).unwrap().1
+        };
         match message["op"].as_str().unwrap() {
             "subscribed" => {
                 let symbols = message["symbols"].as_array().unwrap().iter();
@@ -169,16 +180,16 @@ impl Client {
                     has_size: symbol["has_size"].as_bool().unwrap(),
                 });
                 let slot = u8::try_from(number("slot")).unwrap();
+                if channel() == BOOK {
+                    self.view.book_depth(slot, usize::try_from(number("depth")).unwrap());
+                }
                 self.view.joined(channel(), slot, narrow(number("interval_ms")), number("phase_us"), joined);
             }
             "unsubscribed" => {
                 self.view.left(channel(), u8::try_from(number("slot")).unwrap(), &ids());
-                self.damaged = self.damaged.filter(|id| channel() == TRADE || !ids().contains(id));
-                let held: BTreeSet<u64> = [QUOTE, TRADE]
-                    .iter()
-                    .flat_map(|of| self.view.ids(*of))
-                    .map(|id| self.shards[&id])
-                    .collect();
+                self.damaged = self.damaged.filter(|id| channel() != QUOTE || !ids().contains(id));
+                let held: BTreeSet<u64> =
+                    CHANNELS.iter().flat_map(|of| self.view.ids(*of)).map(|id| self.shards[&id]).collect();
                 self.stale.retain(|shard| held.contains(shard));
             }
             "notice" => {
@@ -198,6 +209,9 @@ impl Client {
             "rate_set" => {
                 let (from, to) = (number("from_slot"), number("slot"));
                 let (from, to) = (u8::try_from(from).unwrap(), u8::try_from(to).unwrap());
+                if number("depth") > 0 {
+                    self.view.book_depth(to, usize::try_from(number("depth")).unwrap());
+                }
                 self.view.moved(from, to, narrow(number("interval_ms")), number("phase_us"), &ids());
             }
             "heartbeat" => {
@@ -265,6 +279,8 @@ impl Client {
                     self.check_quote(id, truth);
                 }
                 Update::Print { id, .. } => self.check_step(id, truth),
+                Update::Book { id, .. } => self.check_book(id, truth),
+                Update::Bar { .. } | Update::Status { .. } => {}
                 Update::Summary { id, merged, lost, range, partial, .. } => {
                     self.check_trade(id, truth);
                     self.check_step(id, truth);
@@ -351,6 +367,22 @@ impl Client {
         if expected.bid_size > 0 {
             assert_eq!(view.quote, expected, "{} at event {}", truth.symbols[&id], view.total);
         }
+    }
+
+    /// A book shows what the events up to its count made, never the middle of an update.
+    fn check_book(&self, id: u32, truth: &Truth<'_>) {
+        let Some(view) = self.view.book(id) else { return };
+        let Some(history) = self.history(id, Some(view.epoch), truth) else { return };
+        let Some(at) = view.total.checked_sub(1) else { return };
+        let said = &history.books[usize::try_from(at).unwrap()];
+        assert!(!said.open, "{} in the middle of an update", truth.symbols[&id]);
+        for (side, shown) in [BookSide::Bid, BookSide::Ask].into_iter().zip(&view.sides) {
+            let whole = said.side(side);
+            let shown = shown.as_slice();
+            assert_eq!(shown, &whole[..shown.len()], "{} at level event {}", truth.symbols[&id], view.total);
+            assert!(shown.len() == whole.len() || [5, 10, 20].contains(&shown.len()));
+        }
+        assert_eq!(self.view.wrong_books(), 0);
     }
 
     pub(crate) fn check_trade(&self, id: u32, truth: &Truth<'_>) {

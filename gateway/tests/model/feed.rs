@@ -3,8 +3,11 @@
 use super::random::Random;
 use std::collections::HashMap;
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
+use wire::book::Book;
+use wire::book_page::{PageWriter, parse_request};
+use wire::frame::BOOK_LEVELS_MAX;
 use wire::instrument::{Definitions, Instrument};
-use wire::tick::{Aggressor, Change, Event, Quote, Status, Trade};
+use wire::tick::{Aggressor, BookLevel, BookSide, Change, Event, Quote, Status, Trade};
 
 pub(crate) const SHARDS: u16 = 2;
 /// Instruments of a shard: usually some, at times more than one catch-up group holds.
@@ -22,6 +25,8 @@ pub(crate) struct History {
     pub(crate) totals: Vec<(i64, i64, i128)>,
     /// Quote and status events before each print.
     pub(crate) quotes_before: Vec<u64>,
+    /// The book after each level event.
+    pub(crate) books: Vec<Book>,
 }
 
 impl History {
@@ -39,6 +44,7 @@ pub(crate) struct Publisher {
     pub(crate) shard: u16,
     pub(crate) epoch: u64,
     pub(crate) rows: Vec<SnapshotRow>,
+    books: Vec<Book>,
     writer: BatchWriter,
     next: u64,
     pub(crate) said_us: i64,
@@ -51,7 +57,8 @@ pub(crate) fn symbol(shard: u16, index: usize) -> String {
 impl Publisher {
     pub(crate) fn new(shard: u16, epoch: u64, size: usize) -> Self {
         let rows = vec![SnapshotRow::default(); size];
-        Self { shard, epoch, rows, writer: BatchWriter::default(), next: 1, said_us: 0 }
+        let books = vec![Book::default(); size];
+        Self { shard, epoch, rows, books, writer: BatchWriter::default(), next: 1, said_us: 0 }
     }
 
     pub(crate) fn definitions(&self) -> Definitions {
@@ -76,6 +83,9 @@ impl Publisher {
         histories: &mut HashMap<(String, u64), History>,
     ) {
         let index = random.below(self.rows.len());
+        if random.below(5) == 0 {
+            return self.levels(index, random, now_us, histories);
+        }
         let row = &mut self.rows[index];
         let history = histories.entry((symbol(self.shard, index), self.epoch)).or_default();
         let small = |random: &mut Random, bound: usize| i64::try_from(random.below(bound)).unwrap();
@@ -122,6 +132,50 @@ impl Publisher {
             }
             _ => history.quotes.push((last, now_us)),
         }
+    }
+
+    /// Makes one update of a book: some levels of which the last ends it.
+    fn levels(
+        &mut self,
+        index: usize,
+        random: &mut Random,
+        now_us: i64,
+        histories: &mut HashMap<(String, u64), History>,
+    ) {
+        let history = histories.entry((symbol(self.shard, index), self.epoch)).or_default();
+        let (row, book) = (&mut self.rows[index], &mut self.books[index]);
+        let image = random.in_thousand(50);
+        let count = 1 + random.below(if image { 12 } else { 4 });
+        for nth in 0..count {
+            let side = [BookSide::Bid, BookSide::Ask][random.below(2)];
+            let from = if side == BookSide::Bid { 900 } else { 1_000 };
+            let price = from + i64::try_from(random.below(BOOK_LEVELS_MAX)).unwrap();
+            let begins = image && nth == 0;
+            let there = !begins && book.side(side).iter().any(|level| level.price == price);
+            let qty = i64::try_from(random.below(4)).unwrap().max(i64::from(!there));
+            let wide = if random.in_thousand(20) { 1 << 38 } else { 1 };
+            let (snapshot_begins, update_ends) = (begins, nth + 1 == count);
+            let level = BookLevel { side, price, qty: qty * wide, snapshot_begins, update_ends };
+            let number = row.lver.get() + 1;
+            let ts_event = now_us * 1_000;
+            let change = Change::Level(level);
+            let event = Event { index: u32::try_from(index).unwrap(), number, ts_event, change };
+            row.apply(&event);
+            assert_eq!(book.apply(number, ts_event, &level), None);
+            self.writer.push(&event);
+            history.books.push(book.clone());
+        }
+    }
+
+    /// The answer to a question for books.
+    pub(crate) fn page(&self, request: &[u8], now_us: i64) -> Vec<u8> {
+        let mut page = PageWriter::default();
+        for index in parse_request(request).unwrap() {
+            if let Some(book) = self.books.get(index as usize) {
+                page.push(index, book);
+            }
+        }
+        page.finish(self.header(self.next + self.writer.len() as u64, now_us))
     }
 
     fn header(&self, first: u64, now_us: i64) -> Header {

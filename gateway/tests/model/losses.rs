@@ -16,7 +16,11 @@ struct Counts {
 
 impl ShardSink for Counts {
     fn event(&mut self, event: &Event) {
-        let channel = usize::from(matches!(event.change, Change::Trade(_)));
+        let channel = match event.change {
+            Change::Quote(_) | Change::Status(_) => 0,
+            Change::Trade(_) => 1,
+            Change::Level(_) => return, // books are fetched when they are wanted, and count their own loss
+        };
         self.applied[event.index as usize][channel] += 1;
     }
 

@@ -14,7 +14,7 @@ use gateway::pending::Join;
 use std::collections::{BTreeMap, HashMap};
 use wire::RATES_MS;
 use wire::control::filter::{Comparison, Filter, FilterField, Test};
-use wire::control::{Channel, Fields, View as ViewOf};
+use wire::control::{Channel, DEPTHS, Fields, Period, View as ViewOf};
 use wire::frame::{Form, QuoteImage, State};
 use wire::instrument::InstrumentId;
 use wire::tick::{Quote, Status};
@@ -26,6 +26,7 @@ const BOUNDS: Bounds = Bounds { stale_after_us: 400_000, quiet_after_us: 1_000_0
 enum Parcel {
     Batch(u16, Bytes),
     Snapshot(u16, Vec<u8>),
+    Page(u16, Option<Vec<u8>>),
     Definitions(wire::instrument::Definitions),
 }
 
@@ -209,6 +210,10 @@ impl World {
                 self.losses[usize::from(shard)].snapshot(shard, &payload, self.now_us);
                 let _whole = self.engine.snapshot(shard, &payload, self.now_us).unwrap();
             }
+            Parcel::Page(shard, Some(page)) => {
+                let _set = self.engine.book_page(shard, &page, self.now_us).unwrap();
+            }
+            Parcel::Page(shard, None) => self.engine.books_unanswered(shard, self.now_us),
             Parcel::Definitions(definitions) => {
                 self.losses[usize::from(definitions.shard)].define(definitions.feed_epoch);
                 self.engine.define(definitions, self.now_us);
@@ -228,8 +233,23 @@ impl World {
         }
     }
 
+    /// Asks for the pages that books need; answers may be late, or never come.
+    fn ask_books(&mut self) {
+        for shard in 0..SHARDS {
+            let at = usize::from(shard);
+            let Some(request) = self.engine.book_request(shard, self.now_us) else { continue };
+            let lost = self.lossy
+                && !self.quiet
+                && (self.now_us < self.cut_until_us[at] || self.random.in_thousand(100));
+            let late = if self.quiet { 0 } else { i64::try_from(self.random.below(25_000)).unwrap() };
+            let page = (!lost).then(|| self.publishers[at].page(&request, self.now_us));
+            self.send(self.now_us + late, Parcel::Page(shard, page));
+        }
+    }
+
     /// Asks for what shards want; answers may be late, or never come.
     fn ask(&mut self) {
+        self.ask_books();
         for shard in 0..SHARDS {
             let at = usize::from(shard);
             let want = self.engine.wants(shard);
@@ -313,11 +333,43 @@ impl World {
     }
 
     fn channel(&mut self) -> Channel {
-        Channel::MARKET[self.random.below(2)]
+        Channel::ALL[[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4][self.random.below(11)]]
+    }
+
+    /// Subscribes to books, bars or status.
+    fn subscribe_plain(&mut self, at: usize, channel: Channel) {
+        let class = [0, 1, 3, 5, 7][self.random.below(5)];
+        let nth = self.random.below(3);
+        let view = match channel {
+            Channel::Book => ViewOf::Book { depth: DEPTHS[nth] },
+            Channel::Bar => ViewOf::Bar { period: Period::ALL[nth % 2] },
+            _ => ViewOf::Status,
+        };
+        let session = self.clients[at].session;
+        let mut ids = self.ids();
+        let outbox = self.engine.outbox(session).unwrap();
+        ids.retain(|id| outbox.slot_of(channel, *id).is_none());
+        if ids.is_empty() || outbox.joins().next().is_some() {
+            return;
+        }
+        let Ok(slot) = self.engine.slot(session, class, &view, self.now_us) else { return };
+        let phase_us = self.engine.phase_us(session, slot);
+        let depth = if let ViewOf::Book { depth } = view { depth } else { 0 };
+        let head = format!(
+            "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{},\"phase_us\":{phase_us},\
+             \"depth\":{depth}",
+            channel.word(),
+            RATES_MS[class]
+        );
+        let join = Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms: None };
+        self.engine.join(session, join, self.now_us);
     }
 
     fn subscribe(&mut self, at: usize) {
         let (channel, class) = (self.channel(), [0, 1, 3, 5, 7][self.random.below(5)]);
+        if !Channel::MARKET.contains(&channel) {
+            return self.subscribe_plain(at, channel);
+        }
         let session = self.clients[at].session;
         let outbox = self.engine.outbox(session).unwrap();
         let other = Channel::MARKET[1 - channel.place()];
@@ -367,7 +419,8 @@ impl World {
             return None;
         }
         let slot = self.random.below(outbox.slots.len());
-        let channels = Channel::MARKET.into_iter().filter(|of| channel.is_none_or(|only| only == *of));
+        let channels = outbox.slots[slot].channels().iter().copied();
+        let channels = channels.filter(|of| channel.is_none_or(|only| only == *of));
         let mut ids = Bits::default();
         let held: Vec<InstrumentId> =
             channels.flat_map(|channel| outbox.slots[slot].subs[channel.place()].iter()).collect();
@@ -403,8 +456,9 @@ impl World {
         self.engine.move_rate(session, from, to, &ids, self.now_us);
         let (ids, phase_us): (Vec<u32>, _) =
             (ids.iter().map(|id| id.0).collect(), self.engine.phase_us(session, to));
+        let depth = if let ViewOf::Book { depth } = view { depth } else { 0 };
         let text = format!(
-            "{{\"op\":\"rate_set\",\"from_slot\":{from},\"slot\":{to},\"interval_ms\":{},\"phase_us\":{phase_us},\"ids\":{ids:?}}}",
+            "{{\"op\":\"rate_set\",\"depth\":{depth},\"from_slot\":{from},\"slot\":{to},\"interval_ms\":{},\"phase_us\":{phase_us},\"ids\":{ids:?}}}",
             RATES_MS[class]
         );
         self.engine.answer(session, text.as_bytes(), self.now_us);
@@ -509,12 +563,35 @@ impl World {
                     assert_eq!(view.total, image.trade.tc, "{:?}", client.form);
                     client.check_trade(id.0, &truth);
                 }
+                self.check_plain(client, id, history);
             }
         }
         assert!(self.symbols.len() == usize::from(SHARDS) * self.size);
         self.clients.iter().for_each(Client::check_accounts);
         self.clients.iter().for_each(Client::check_reports);
         self.clients.iter().for_each(Client::check_notices);
+    }
+
+    /// Books, bars and status of a client at the end.
+    fn check_plain(&self, client: &Client, id: InstrumentId, history: Option<&History>) {
+        let outbox = self.engine.outbox(client.session).unwrap();
+        let row = self.engine.table.row(id).unwrap();
+        let state = row.image.quote.state;
+        if outbox.slot_of(Channel::Book, id).is_some() {
+            let view = client.view.book(id.0).expect("every held book is told");
+            let said = history.map_or(0, |history| history.books.len() as u64);
+            assert_eq!((view.total, view.state), (said, state), "{:?}", client.form);
+        }
+        if let Some(slot) = outbox.slot_of(Channel::Bar, id) {
+            let view = client.view.bar(id.0).expect("all held bars are told");
+            let Some(ViewOf::Bar { period }) = self.engine.view(client.session, slot) else { panic!() };
+            let newest = self.engine.bars.bars(id, *period).last().copied().unwrap_or_default();
+            assert_eq!((view.last, view.state), (newest, state), "{:?}", client.form);
+        }
+        if outbox.slot_of(Channel::Status, id).is_some() {
+            let view = client.view.status(id.0).expect("every held status is told");
+            assert_eq!((view.status, view.state), (row.status, state), "{:?}", client.form);
+        }
     }
 
     fn act_on_repairs(&mut self) {
