@@ -229,8 +229,11 @@ fn measure(seen: &mut Seen, begun_us: i64, data: &tickgate_client::Data) {
     for update in &data.updates {
         let (ts_event, ts_recv) = match update {
             // A snapshot tells an old event again: that is no latency of this flush.
-            Update::Quote { events: 0, .. } | Update::Summary { .. } => continue,
-            Update::Quote { ts_event, ts_recv, .. } => (*ts_event, *ts_recv),
+            Update::Quote { events: 0, .. } | Update::Book { events: 0, .. } => continue,
+            Update::Summary { .. } | Update::Bar { .. } | Update::Status { .. } => continue,
+            Update::Quote { ts_event, ts_recv, .. } | Update::Book { ts_event, ts_recv, .. } => {
+                (*ts_event, *ts_recv)
+            }
             Update::Print { print, .. } => (print.ts_event, print.ts_recv),
         };
         if ts_recv > 0 {

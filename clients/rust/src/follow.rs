@@ -2,7 +2,7 @@
 
 use crate::message::Message;
 use wire::control::Channel;
-use wire::frame::view::{Joined, QUOTE, TRADE, View};
+use wire::frame::view::{BAR, BOOK, Joined, QUOTE, STATUS, TRADE, View};
 
 /// Tells a view what a control message changes in its wire sets; true when a heartbeat shows that a frame was lost.
 /// [`Client`] does it by itself; this is for readers that own their sockets.
@@ -15,6 +15,9 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
                     has_aggressor: s.has_aggressor,
                     has_size: s.has_size,
                 });
+                if let Some(depth) = m.depth {
+                    view.book_depth(slot, depth.into());
+                }
                 view.joined(number(&m.channel), slot, m.interval_ms, i64::from(phase_us), joined);
             }
         }
@@ -35,13 +38,20 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
 }
 
 fn number(channel: &str) -> u8 {
-    if channel == Channel::Trade.word() { TRADE } else { QUOTE }
+    match Channel::from_word(channel) {
+        Some(Channel::Trade) => TRADE,
+        Some(Channel::Book) => BOOK,
+        Some(Channel::Bar) => BAR,
+        Some(Channel::Status) => STATUS,
+        Some(Channel::Quote) | None => QUOTE,
+    }
 }
 
 /// Whether a text message of the `json` form is market data.
 #[must_use]
 pub fn is_data(bytes: &[u8]) -> bool {
     [&b"{\"op\":\"quotes\""[..], b"{\"op\":\"trades\"", b"{\"op\":\"trade_totals\""]
-        .iter()
+        .into_iter()
+        .chain([&b"{\"op\":\"books\""[..], b"{\"op\":\"bars\"", b"{\"op\":\"statuses\""])
         .any(|head| bytes.starts_with(head))
 }

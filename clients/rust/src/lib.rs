@@ -344,7 +344,7 @@ impl Client {
         };
         self.counts.records += updates.len() as u64;
         self.counts.gaps += u64::from(received.gap);
-        self.needs_repair |= received.gap;
+        self.needs_repair |= received.gap || received.wrong;
         Event::Data(Data { received, updates, bytes: bytes.len(), at_us })
     }
 

@@ -114,10 +114,12 @@ pub struct Rejected {
 pub struct Subscribed {
     /// Echo.
     pub id: Option<u64>,
-    /// `quote` or `trade`.
+    /// Channel.
     pub channel: String,
     /// The session's number for the interval; none when nothing joined.
     pub slot: Option<u8>,
+    /// Levels a side, of channel `book`.
+    pub depth: Option<u8>,
     /// Interval in force.
     pub interval_ms: u32,
     /// Where in the interval this session is flushed; none when nothing joined.

@@ -290,6 +290,9 @@ impl Client {
                         self.check_range(id, merged, range, truth);
                     }
                 }
+                Update::Book { .. } | Update::Bar { .. } | Update::Status { .. } => {
+                    panic!("nobody here asked for {update:?}")
+                }
             }
         }
     }

@@ -177,8 +177,7 @@ pub struct Joined {
     pub id: u32,
     /// Whether its prints tell who took.
     pub has_aggressor: bool,
-    /// Whether its quotes have sizes: then a side of size 0 is absent. False under `fields` `price`, where all sizes
-    /// are 0. The channel `quote` decides.
+    /// Whether its quotes have sizes: then a side of size 0 is absent. The channel `quote` decides.
     pub has_size: bool,
 }
 
