@@ -49,8 +49,10 @@ impl Symbol {
             out.clear();
             encode::book(out, &old, &now, depth);
             let bytes = out.len();
-            let record = decode::BookChange::read(&mut Reader::new(out)).map_err(|error| error.to_string())?;
-            let read = decode::applied(&record.sides, &old.sides, depth).map_err(|error| error.to_string())?;
+            let record =
+                decode::BookChange::read(&mut Reader::new(out)).map_err(|error| error.to_string())?;
+            let read =
+                decode::applied(&record.sides, &old.sides, depth).map_err(|error| error.to_string())?;
             if read != now.sides || record.checksum != book::checksum(&read) {
                 return Err("a record does not lead from the old book to the new".to_owned());
             }
@@ -85,8 +87,7 @@ fn main() -> Result<(), String> {
                 book.sides = Default::default();
             }
             book.lver += 1;
-            book.sides[level.side as usize]
-                .set(level.side, Level { price: level.price, qty: level.qty });
+            book.sides[level.side as usize].set(level.side, Level { price: level.price, qty: level.qty });
         }
         symbols.iter_mut().filter(|symbol| symbol.book.lver > 0).try_for_each(|one| one.flush(&mut out))?;
         until_ns += interval_ns;

@@ -279,16 +279,19 @@ fn bars_and_status_come_back_in_every_form() {
             }
             assert_eq!(told.next(), None);
         }
-        // A new epoch: what was before it is void.
-        let mut out = Vec::new();
-        match form {
-            Form::Compact => encode::bars(&mut out, 10, State::Stale, &[]),
-            Form::Fixed => fixed::bars(&mut out, 4, 10, State::Stale, &[]),
-            Form::Json => json::bars(&mut out, 4, 10, State::Stale, &[], &instrument()),
-        }
-        view.message(&message(form, Kind::Bar, frame + 1, &[(4, out)]), &mut |_| {}).unwrap();
-        assert_eq!(view.bar(4).unwrap().last, Bar::default());
-        view.heartbeat(0, frame + 2);
-        assert!(view.bar(4).is_none() && view.status(4).is_none(), "a frame is missing");
+        void_after_a_new_epoch(form, &mut view, frame);
     }
+}
+
+fn void_after_a_new_epoch(form: Form, view: &mut View, frame: u32) {
+    let mut out = Vec::new();
+    match form {
+        Form::Compact => encode::bars(&mut out, 10, State::Stale, &[]),
+        Form::Fixed => fixed::bars(&mut out, 4, 10, State::Stale, &[]),
+        Form::Json => json::bars(&mut out, 4, 10, State::Stale, &[], &instrument()),
+    }
+    view.message(&message(form, Kind::Bar, frame + 1, &[(4, out)]), &mut |_| {}).unwrap();
+    assert_eq!(view.bar(4).unwrap().last, Bar::default());
+    view.heartbeat(0, frame + 2);
+    assert!(view.bar(4).is_none() && view.status(4).is_none(), "a frame is missing");
 }

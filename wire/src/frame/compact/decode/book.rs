@@ -11,7 +11,9 @@ use crate::frame::{BOOK_LEVELS_MAX, Level, State};
 use crate::tick::BookSide;
 
 /// Most changes of one side: every old level goes and as many come.
-const CHANGES_MAX: u16 = 2 * BOOK_LEVELS_MAX as u16;
+const CHANGES_MAX: u16 = 40;
+
+const _: () = assert!(CHANGES_MAX as usize == 2 * BOOK_LEVELS_MAX);
 
 /// A kind 3 record: differences to the book before.
 #[derive(Debug, Clone, Copy)]

@@ -85,7 +85,7 @@ fn levels(out: &mut Vec<u8>, old: &[BookSideImage; 2], new: &[BookSideImage; 2],
 /// Where the first price of a side counts from.
 #[must_use]
 pub fn base(old: &BookSideImage, other: &BookSideImage) -> i64 {
-    old.as_slice().first().or(other.as_slice().first()).map_or(0, |best| best.price)
+    old.as_slice().first().or_else(|| other.as_slice().first()).map_or(0, |best| best.price)
 }
 
 struct Writer<'a> {
