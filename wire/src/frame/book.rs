@@ -4,7 +4,7 @@ use crate::frame::State;
 use crate::tick::BookSide;
 use crate::view_hash::levels_hash;
 
-/// Most levels of a side that a client can ask for.
+/// Most levels a side of a book that are published and shown.
 pub const BOOK_LEVELS_MAX: usize = 20;
 
 /// One price and what is offered there.
@@ -92,7 +92,7 @@ pub const fn better(side: BookSide, price: i64, than: i64) -> bool {
 /// Everything that book records show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BookImage {
-    /// Feed epoch of the publisher.
+    /// Feed epoch of the publisher, 0 before anything is known.
     pub feed_epoch: u64,
     /// See [`crate::frame::QuoteImage::epoch_count`].
     pub epoch_count: u8,
