@@ -167,24 +167,7 @@ impl Client {
             Channel::ALL.into_iter().zip(0..).find(|(channel, _)| channel.word() == word).unwrap().1
         };
         match message["op"].as_str().unwrap() {
-            "subscribed" => {
-                let symbols = message["symbols"].as_array().unwrap().iter();
-                self.note_view(&message);
-                let shard = |symbol: &serde_json::Value| symbol["shard"].as_u64().unwrap();
-                self.shards.extend(
-                    symbols.clone().map(|symbol| (narrow(symbol["id"].as_i64().unwrap()), shard(symbol))),
-                );
-                let joined = symbols.map(|symbol| Joined {
-                    id: narrow(symbol["id"].as_i64().unwrap()),
-                    has_aggressor: symbol["has_aggressor"].as_bool().unwrap(),
-                    has_size: symbol["has_size"].as_bool().unwrap(),
-                });
-                let slot = u8::try_from(number("slot")).unwrap();
-                if channel() == BOOK {
-                    self.view.book_depth(slot, usize::try_from(number("depth")).unwrap());
-                }
-                self.view.joined(channel(), slot, narrow(number("interval_ms")), number("phase_us"), joined);
-            }
+            "subscribed" => self.subscribed(&message, channel()),
             "unsubscribed" => {
                 self.view.left(channel(), u8::try_from(number("slot")).unwrap(), &ids());
                 self.damaged = self.damaged.filter(|id| channel() != QUOTE || !ids().contains(id));
@@ -209,9 +192,6 @@ impl Client {
             "rate_set" => {
                 let (from, to) = (number("from_slot"), number("slot"));
                 let (from, to) = (u8::try_from(from).unwrap(), u8::try_from(to).unwrap());
-                if number("depth") > 0 {
-                    self.view.book_depth(to, usize::try_from(number("depth")).unwrap());
-                }
                 self.view.moved(from, to, narrow(number("interval_ms")), number("phase_us"), &ids());
             }
             "heartbeat" => {
@@ -227,6 +207,26 @@ impl Client {
             }
             other => panic!("{other}"),
         }
+    }
+
+    /// Symbols join a wire set.
+    fn subscribed(&mut self, message: &serde_json::Value, channel: u8) {
+        self.note_view(message);
+        let number = |name: &str| message[name].as_i64().unwrap_or_else(|| panic!("{name} in {message}"));
+        let symbols = message["symbols"].as_array().unwrap().iter();
+        let shard = |symbol: &serde_json::Value| symbol["shard"].as_u64().unwrap();
+        let id = |symbol: &serde_json::Value| narrow(symbol["id"].as_i64().unwrap());
+        self.shards.extend(symbols.clone().map(|symbol| (id(symbol), shard(symbol))));
+        let joined = symbols.map(|symbol| Joined {
+            id: id(symbol),
+            has_aggressor: symbol["has_aggressor"].as_bool().unwrap(),
+            has_size: symbol["has_size"].as_bool().unwrap(),
+        });
+        let slot = u8::try_from(number("slot")).unwrap();
+        if channel == BOOK {
+            self.view.book_depth(slot, usize::try_from(number("depth")).unwrap());
+        }
+        self.view.joined(channel, slot, narrow(number("interval_ms")), number("phase_us"), joined);
     }
 
     /// Notes which view the quotes that a `subscribed` names are shown in.
@@ -289,9 +289,6 @@ impl Client {
                     if let (Some(range), 1.., 0, false) = (range, merged, lost, partial) {
                         self.check_range(id, merged, range, truth);
                     }
-                }
-                Update::Book { .. } | Update::Bar { .. } | Update::Status { .. } => {
-                    panic!("nobody here asked for {update:?}")
                 }
             }
         }

@@ -456,9 +456,8 @@ impl World {
         self.engine.move_rate(session, from, to, &ids, self.now_us);
         let (ids, phase_us): (Vec<u32>, _) =
             (ids.iter().map(|id| id.0).collect(), self.engine.phase_us(session, to));
-        let depth = if let ViewOf::Book { depth } = view { depth } else { 0 };
         let text = format!(
-            "{{\"op\":\"rate_set\",\"depth\":{depth},\"from_slot\":{from},\"slot\":{to},\"interval_ms\":{},\"phase_us\":{phase_us},\"ids\":{ids:?}}}",
+            "{{\"op\":\"rate_set\",\"from_slot\":{from},\"slot\":{to},\"interval_ms\":{},\"phase_us\":{phase_us},\"ids\":{ids:?}}}",
             RATES_MS[class]
         );
         self.engine.answer(session, text.as_bytes(), self.now_us);

@@ -291,6 +291,8 @@ impl View {
     /// `rate_set`: symbols of the channels of a slot moved to another; what is known of them stays.
     pub fn moved(&mut self, from: u8, to: u8, interval_ms: u32, phase_us: i64, ids: &[u32]) {
         self.timed(to, interval_ms, phase_us);
+        // A slot that symbols move to shows the same of them.
+        self.depths[usize::from(to & 15)] = self.depth(from);
         for channel in CHANNELS {
             let Some(set) = self.sets.get_mut(&(channel, from)) else { continue };
             let (moved, left): (Vec<u32>, Vec<u32>) = set.iter().partition(|id| ids.contains(id));

@@ -21,6 +21,7 @@ use tickgate_wire::tick::{Aggressor, Quote};
 /// Values beyond this are never written, and differences of two of them could pass 64 bits.
 const SIZE_MAX: u64 = 1 << 60;
 
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 #[derive(Debug, Clone, PartialEq)]
 enum Record {
     Quote(QuoteChange),
@@ -148,8 +149,8 @@ fn sane(record: &Record) -> bool {
             all(&[full.price, full.qty]) && prints(run) && all(&range)
         }
         Record::Book(_, book) | Record::BookFull(book) => {
-            let levels = book.sides.iter().flat_map(|side| side.as_slice());
-            levels.fold(true, |sane, level| sane && all(&[level.price, level.qty]))
+            let mut levels = book.sides.iter().flat_map(|side| side.as_slice());
+            levels.all(|level| all(&[level.price, level.qty]))
         }
         Record::Bars(_, _, bars) => {
             bars.iter().all(|bar| all(&[bar.open, bar.high, bar.low, bar.close, bar.start_us]))
