@@ -42,7 +42,6 @@ pub const NAMES: &[&str] = &[
     "halt_is_ignored",
     "filter_lets_all_through",
     "book_begins_empty",
-    "closed_bars_are_not_told",
     "end_stays_in_the_lane",
     "move_forgets_the_range",
     "want_shows_nothing",

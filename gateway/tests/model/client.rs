@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wire::control::Channel;
-use wire::frame::view::{BOOK, CHANNELS, Joined, QUOTE, TRADE, Update, View};
-use wire::frame::{Form, Kind, PrintRange, State};
+use wire::frame::view::{BAR, BOOK, CHANNELS, Joined, QUOTE, TRADE, Update, View};
+use wire::frame::{Bar, Form, Kind, PrintRange, State};
 use wire::tick::{Aggressor, BookSide, Quote};
 use wire::view_hash::ViewHash;
 
@@ -46,6 +46,8 @@ pub(crate) struct Truth<'a> {
     pub(crate) symbols: &'a HashMap<u32, String>,
     /// Feed epoch of (instrument, the gateway's count of epochs).
     pub(crate) epochs: &'a HashMap<(u32, u64), u64>,
+    /// Nothing is lost on the bus.
+    pub(crate) calm: bool,
 }
 
 pub(crate) struct Client {
@@ -73,6 +75,8 @@ pub(crate) struct Client {
     pub(crate) aged: u64,
     /// View that each symbol's quote was last subscribed in.
     shown: HashMap<u32, usize>,
+    /// Newest bar of each symbol, with its epoch.
+    bars: HashMap<u32, (u64, Bar)>,
     /// The symbol whose quote stands wrong since.
     damaged: Option<u32>,
     /// Bytes of market data so far.
@@ -103,6 +107,7 @@ impl Client {
             stale: BTreeSet::new(),
             aged: 0,
             shown: HashMap::new(),
+            bars: HashMap::new(),
             damaged: None,
             data_bytes: 0,
             reports: VecDeque::new(),
@@ -217,12 +222,15 @@ impl Client {
         let shard = |symbol: &serde_json::Value| symbol["shard"].as_u64().unwrap();
         let id = |symbol: &serde_json::Value| narrow(symbol["id"].as_i64().unwrap());
         self.shards.extend(symbols.clone().map(|symbol| (id(symbol), shard(symbol))));
-        let joined = symbols.map(|symbol| Joined {
+        let joined = symbols.clone().map(|symbol| Joined {
             id: id(symbol),
             has_aggressor: symbol["has_aggressor"].as_bool().unwrap(),
             has_size: symbol["has_size"].as_bool().unwrap(),
         });
         let slot = u8::try_from(number("slot")).unwrap();
+        if channel == BAR {
+            symbols.clone().for_each(|symbol| drop(self.bars.remove(&id(symbol))));
+        }
         if channel == BOOK {
             self.view.book_depth(slot, usize::try_from(number("depth")).unwrap());
         }
@@ -280,7 +288,8 @@ impl Client {
                 }
                 Update::Print { id, .. } => self.check_step(id, truth),
                 Update::Book { id, .. } => self.check_book(id, truth),
-                Update::Bar { .. } | Update::Status { .. } => {}
+                Update::Bar { id, bar } => self.check_bar(id, bar, truth),
+                Update::Status { .. } => {}
                 Update::Summary { id, merged, lost, range, partial, .. } => {
                     self.check_trade(id, truth);
                     self.check_step(id, truth);
@@ -366,6 +375,19 @@ impl Client {
         let expected = Quote { bid_size: size(said.bid_size), ask_size: size(said.ask_size), ..said };
         if expected.bid_size > 0 {
             assert_eq!(view.quote, expected, "{} at event {}", truth.symbols[&id], view.total);
+        }
+    }
+
+    /// To a client that keeps up every bar of a calm feed is told whole: the next one begins at the print after its last.
+    fn check_bar(&mut self, id: u32, bar: Bar, truth: &Truth<'_>) {
+        let epoch = self.view.bar(id).map_or(0, |view| view.epoch);
+        let before = self.bars.insert(id, (epoch, bar));
+        let Some((_, before)) = before.filter(|before| before.0 == epoch && self.keeps_up && truth.calm)
+        else {
+            return;
+        };
+        if bar.start_us > before.start_us && !bar.partial && !before.partial {
+            assert_eq!(bar.tc - bar.count, before.tc, "{} after {before:?}: {bar:?}", truth.symbols[&id]);
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
     engine.run_due(|| now_us + 2_000_000); // settles what came without a change
     let symbols = (0..SIZE).map(|id| (id, symbol(0, id as usize))).collect();
     let epochs = HashMap::new();
-    client.read(&Truth { histories: &histories, symbols: &symbols, epochs: &epochs });
+    client.read(&Truth { histories: &histories, symbols: &symbols, epochs: &epochs, calm: true });
     for (id, _) in engine.directory.iter() {
         let image = engine.table.row(id).unwrap().image;
         let (quote, trade) = (client.view.quote(id.0).unwrap(), client.view.trade(id.0).unwrap());
@@ -98,7 +98,7 @@ pub(crate) fn quiet_is_not_stale_for_half_an_hour() {
     publisher.batch(begun_us);
     let (mut engine, mut client) = held_by_one(&mut publisher, begun_us);
     let symbols = (0..12).map(|id| (id, symbol(0, id as usize))).collect();
-    let truth = Truth { histories: &histories, symbols: &symbols, epochs: &HashMap::new() };
+    let truth = Truth { histories: &histories, symbols: &symbols, epochs: &HashMap::new(), calm: true };
     let end_us = begun_us + 30 * 60 * 1_000_000;
     let (mut now_us, mut beat_us, mut looks) = (begun_us, begun_us, 0_u64);
     let stale =
@@ -150,7 +150,7 @@ pub(crate) fn what_is_listed_no_more_is_stale() {
     assert!(engine.batch(0, &Bytes::from(new.batch(now_us)), now_us).is_ok());
     assert!(engine.snapshot(0, &new.snapshot(now_us), now_us).unwrap());
     let symbols = (0..12).map(|id| (id, symbol(0, id as usize))).collect();
-    let truth = Truth { histories: &histories, symbols: &symbols, epochs: &HashMap::new() };
+    let truth = Truth { histories: &histories, symbols: &symbols, epochs: &HashMap::new(), calm: true };
     for _ in 0..20 {
         engine.batch(0, &Bytes::from(new.batch(now_us)), now_us).unwrap();
         engine.run_due(|| now_us);

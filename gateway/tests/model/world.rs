@@ -59,7 +59,12 @@ pub(crate) struct World {
 
 macro_rules! truth {
     ($world:ident) => {
-        Truth { histories: &$world.histories, symbols: &$world.symbols, epochs: &$world.epochs }
+        Truth {
+            histories: &$world.histories,
+            symbols: &$world.symbols,
+            epochs: &$world.epochs,
+            calm: $world.calm,
+        }
     };
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use bytes::Bytes;
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
-use wire::tick::{Change, Event, Quote};
+use wire::tick::{BookLevel, BookSide, Change, Event, Quote, Status, Trade};
 
 fn header(first: u64) -> Header {
     Header {
@@ -23,13 +23,21 @@ fn whole() -> World {
     world
 }
 
-/// Publishes a quote of the first instrument and passes a second; the market data that comes of it.
+/// Publishes a quote of the first instrument and passes 50 ms; the messages that come of it.
 fn quote(world: &mut World, number: u64, bid: i64, bid_size: i64) -> Vec<serde_json::Value> {
     let quote = Quote { bid, ask: bid + 1, bid_size, ask_size: 9 };
+    publish(world, number, &[Event { index: 0, number, ts_event: 500, change: Change::Quote(quote) }]);
+    pass(world, 50_000)
+}
+
+fn publish(world: &mut World, first: u64, events: &[Event]) {
     let mut writer = BatchWriter::default();
-    writer.push(&Event { index: 0, number, ts_event: 500, change: Change::Quote(quote) });
-    world.engine.batch(0, &Bytes::from(writer.finish(header(number))), world.now_us).unwrap();
-    world.now_us += 50_000;
+    events.iter().for_each(|event| writer.push(event));
+    world.engine.batch(0, &Bytes::from(writer.finish(header(first))), world.now_us).unwrap();
+}
+
+fn pass(world: &mut World, time_us: i64) -> Vec<serde_json::Value> {
+    world.now_us += time_us;
     let now_us = world.now_us;
     world.engine.run_due(|| now_us);
     world.texts().iter().map(|text| serde_json::from_str(text).unwrap()).collect()
@@ -99,4 +107,67 @@ fn statistics_tell_the_wait_from_the_delay() {
     assert_eq!(world.ask_one(r#"{"op":"stats","every_ms":0}"#)["every_ms"], 0);
     let silent = (41..=70).flat_map(|number| quote(&mut world, number, 1_000, 5));
     assert!(silent.into_iter().all(|message| message["op"] != "stats"));
+}
+
+/// Records of a kind of message, in order.
+fn records(messages: &[serde_json::Value], op: &str) -> Vec<serde_json::Value> {
+    let of = messages.iter().filter(|message| message["op"] == op);
+    of.flat_map(|message| message["data"].as_array().unwrap()).cloned().collect()
+}
+
+#[test]
+fn a_bar_that_closed_between_two_flushes_is_told_whole() {
+    let mut world = whole();
+    let asked = r#"{"op":"subscribe","channel":"bar","symbols":["A.X"],"interval_ms":1000}"#;
+    assert_eq!(world.ask_one(asked)["period"], "1s");
+    let trade = |number: u64, ts_event: i64| {
+        let trade = Trade { price: 1_000 + i64::try_from(number).unwrap(), qty: 2, ..Trade::default() };
+        Event { index: 0, number, ts_event, change: Change::Trade(trade) }
+    };
+    world.now_us = 3_000_000;
+    publish(&mut world, 1, &[trade(1, 2_100_000_000), trade(2, 2_900_000_000), trade(3, 3_000_000_000)]);
+    let told = records(&pass(&mut world, 1_000_000), "bars");
+    let seen: Vec<_> = told.iter().flat_map(|record| record["bars"].as_array().unwrap()).collect();
+    assert_eq!(seen.len(), 2, "{told:?}");
+    assert_eq!(
+        (&seen[0]["count"], &seen[0]["closed"], &seen[0]["total"]),
+        (&2.into(), &true.into(), &2.into())
+    );
+    assert_eq!((&seen[1]["open"], &seen[1]["close"]), (&"10.03".into(), &"10.03".into()));
+}
+
+#[test]
+fn books_and_status_are_told_as_they_change() {
+    let mut world = whole();
+    assert_eq!(
+        world.ask_one(r#"{"op":"subscribe","channel":"book","symbols":["A.X"],"depth":5}"#)["depth"],
+        5
+    );
+    world.ask(r#"{"op":"subscribe","channel":"status","symbols":["A.X"]}"#);
+    let request = world.engine.book_request(0, world.now_us).expect("the book is asked for");
+    let mut page = wire::book_page::PageWriter::default();
+    for index in wire::book_page::parse_request(&request).unwrap() {
+        page.push(index, &wire::book::Book::default());
+    }
+    assert!(world.engine.book_page(0, &page.finish(header(1)), world.now_us).unwrap());
+    let level = |number: u64, side, price, update_ends| {
+        let level = BookLevel { side, price, qty: 7, snapshot_begins: false, update_ends };
+        Event { index: 0, number, ts_event: 500, change: Change::Level(level) }
+    };
+    let halted = Event { index: 0, number: 1, ts_event: 9_000, change: Change::Status(Status::Halted) };
+    let bids =
+        (1..=6).map(|number| level(number, BookSide::Bid, i64::try_from(number).unwrap(), number == 6));
+    let events: Vec<Event> = bids.chain([halted, level(7, BookSide::Ask, 50, false)]).collect();
+    publish(&mut world, 1, &events);
+    let messages = pass(&mut world, 100_000);
+    let book = records(&messages, "books").pop().unwrap();
+    assert_eq!(book["bids"].as_array().unwrap().len(), 5, "{book}");
+    assert_eq!(
+        (&book["bids"][0][0], &book["asks"]),
+        (&"0.06".into(), &serde_json::json!([])),
+        "an open update"
+    );
+    assert_eq!(records(&messages, "statuses").pop().unwrap()["status"], "halted");
+    let refused = world.ask_one(r#"{"op":"subscribe","channel":"book","symbols":["A.X"],"depth":20}"#);
+    assert_eq!(refused["rejected"][0]["code"], "already_subscribed");
 }
