@@ -229,7 +229,7 @@ impl Client {
         });
         let slot = u8::try_from(number("slot")).unwrap();
         if channel == BAR {
-            symbols.clone().for_each(|symbol| drop(self.bars.remove(&id(symbol))));
+            symbols.clone().map(id).for_each(|id| _ = self.bars.remove(&id));
         }
         if channel == BOOK {
             self.view.book_depth(slot, usize::try_from(number("depth")).unwrap());
