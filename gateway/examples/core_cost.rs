@@ -118,7 +118,7 @@ fn engine(feed: &Feed) -> Engine<Sink> {
 fn subscribe(engine: &mut Engine<Sink>, feed: &mut Feed, form: Form) {
     for _ in 0..SESSIONS {
         let session = engine.open(Sink, form, BEGIN_US);
-        let Ok(slot) = engine.slot(session, CLASS, &View::default(), BEGIN_US) else { continue };
+        let Ok(slot) = engine.slot(session, CLASS, &View::default(), false, BEGIN_US) else { continue };
         let mut ids = Bits::default();
         while ids.iter().count() < EACH as usize {
             ids.insert(InstrumentId(feed.below(SYMBOLS)));

@@ -7,6 +7,7 @@ mod hashes;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod thin;
 
 use crate::engine::Engine;
 use crate::orders::rate::Bucket;
@@ -202,6 +203,8 @@ impl<S: Socket> Desk<'_, S> {
             }
             Op::SetRate(asked) => self.set_rate(id, asked),
             Op::Repair(asked) => self.repair(id, asked.as_ref()),
+            Op::Budget(bytes_per_s) => self.budget(id, *bytes_per_s),
+            Op::Visible(names) => self.visible(id, names),
             Op::Hashes(buckets) => self.hashes(id, buckets.as_deref()),
             Op::Stats { every_ms } => {
                 if !self.engine.tell_stats(self.client.session, *every_ms, self.now_us) {

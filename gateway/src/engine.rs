@@ -3,9 +3,11 @@
 //! The shell calls in with payloads, requests and the time; it reads back what it must do from [`Engine::take_events`]
 //! and [`Ingest::wants`]. One thread owns a `Engine`; more workers would each own one.
 
+pub mod adapt;
 mod depth;
 mod freshness;
 mod requests;
+mod slow;
 mod wildcards;
 
 pub use requests::SLOTS_MAX;
@@ -20,9 +22,11 @@ use crate::ingest::{Ingest, Sinks, Want};
 use crate::lane::Lanes;
 use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
+use crate::offer::CatchUp;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
 use crate::stats::{STATS_SESSIONS_MAX, SessionStats};
 use crate::view_hash;
+use adapt::{Adapt, Patience, Turn};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use wire::batch::BatchError;
@@ -60,6 +64,10 @@ pub struct EngineConfig {
     pub prints: usize,
     /// A socket that takes no byte for this long ends its session, µs.
     pub stuck_after_us: i64,
+    /// In which order a session is told what it missed.
+    pub catch_up: CatchUp,
+    /// When adaptive slots change their interval.
+    pub adapt: Patience,
 }
 
 impl Default for EngineConfig {
@@ -69,6 +77,8 @@ impl Default for EngineConfig {
             bounds: Bounds::default(),
             prints: 1 << 18,
             stuck_after_us: 30_000_000,
+            catch_up: CatchUp::default(),
+            adapt: Patience::default(),
         }
     }
 }
@@ -109,6 +119,12 @@ pub struct Engine<S> {
     watermarks: Vec<Option<i64>>,
     told: Vec<Option<StaleReason>>,
     wishes: BTreeMap<u32, freshness::Wish>,
+    /// Adaptive slots.
+    adapts: BTreeMap<(u32, u8), Adapt>,
+    /// Slots that the last flushes found too fast or too slow.
+    turns: Vec<(u32, u8, Turn)>,
+    /// Sessions that wait for their budget.
+    thin: Vec<u32>,
     scratch: Scratch,
     counters: Counters,
     events: Vec<SessionEvent>,
@@ -127,6 +143,7 @@ macro_rules! shared {
             watermarks: &$engine.watermarks,
             now_us: $now,
             clock_offset_us: $engine.clock_offset_us,
+            catch_up: $engine.config.catch_up,
             scratch: &mut $engine.scratch,
             counters: &mut $engine.counters,
         }
@@ -178,6 +195,9 @@ impl<S: Socket> Engine<S> {
             watermarks: vec![None; usize::from(config.shards)],
             told: vec![None; usize::from(config.shards)],
             wishes: BTreeMap::new(),
+            adapts: BTreeMap::new(),
+            turns: Vec::new(),
+            thin: Vec::new(),
             scratch: Scratch::default(),
             counters: Counters::default(),
             events: Vec::new(),
@@ -260,9 +280,11 @@ impl<S: Socket> Engine<S> {
                 self.lanes.get_mut(lane).swept(clock() - begun_us);
             }
         }
+        self.turn_slots(now_us);
+        let feed_at = self.feed_thin(now_us);
         self.beat(now_us);
-        let judge_at = self.judged_us + JUDGE_US;
-        self.lanes.next_due_us().map_or(judge_at, |due| due.min(judge_at))
+        let wakes = [self.lanes.next_due_us(), feed_at].into_iter().flatten();
+        wakes.fold(self.judged_us + JUDGE_US, i64::min)
     }
 
     /// `clock` tells a session that asks for its statistics when its write began.
@@ -329,6 +351,8 @@ impl<S: Socket> Engine<S> {
             begin = end;
             let Some(outbox) = self.outboxes[session as usize].as_mut() else { continue };
             let was_busy = outbox.busy;
+            let adaptive = outbox.slots[usize::from(slot)].adaptive && !outbox.paused;
+            let cannot_follow = outbox.cannot_follow();
             let noted = outbox.stats.is_some().then(|| (clock(), outbox.frame, self.counters));
             let written = outbox.offer(slot, &self.flush, mine, &mut shared!(self, now_us));
             if let (Some((sent_us, frame, before)), Some(stats)) = (noted, &mut outbox.stats) {
@@ -344,7 +368,11 @@ impl<S: Socket> Engine<S> {
                 Write::WouldBlock if !was_busy && outbox.busy => {
                     self.events.push(SessionEvent::Blocked(session));
                 }
+                _ if outbox.waits_for_budget() => self.list_thin(session),
                 _ => {}
+            }
+            if adaptive {
+                self.judge_slot(session, slot, cannot_follow, now_us);
             }
         }
         (self.scratch.wanted, self.scratch.spans) = (wanted, spans);
@@ -430,6 +458,11 @@ impl<S: Socket> Engine<S> {
         }
         self.wildcards.retain(|wildcard| wildcard.session != session);
         self.wishes.remove(&session);
+        (0..outbox.slots.len()).for_each(|slot| {
+            self.adapts.remove(&(session, u8::try_from(slot).unwrap_or(0)));
+        });
+        self.turns.retain(|turn| turn.0 != session);
+        self.thin.retain(|thin| *thin != session);
         self.events.retain(|event| event.session() != session);
         self.free.push(session);
         Some(outbox.socket)
@@ -456,6 +489,12 @@ impl<S: Socket> Engine<S> {
     #[must_use]
     pub fn blocked(&self) -> usize {
         self.outboxes.iter().flatten().filter(|outbox| outbox.busy).count()
+    }
+
+    /// Sessions whose market data waits for their budget.
+    #[must_use]
+    pub fn over_budget(&self) -> usize {
+        self.thin.len()
     }
 
     /// Symbols held over all sessions and channels.
@@ -495,6 +534,7 @@ impl<S: Socket> Engine<S> {
             let caught_up = self.counters.catch_ups > before.catch_ups;
             stats.wrote(outbox.frame.wrapping_sub(frame), records, bytes, caught_up);
         }
+        self.list_thin(session);
         drained
     }
 

@@ -15,6 +15,7 @@
 pub mod bars;
 pub mod bits;
 pub mod books;
+pub mod budget;
 pub mod bus;
 pub mod clock;
 pub mod config;

@@ -86,6 +86,8 @@ pub struct Present {
     pub clients: usize,
     /// Sessions whose socket is full.
     pub blocked: usize,
+    /// Sessions whose market data waits for their budget.
+    pub thin: usize,
     /// Symbols held over all sessions and channels.
     pub subscriptions: usize,
     /// Known instruments.
@@ -152,6 +154,8 @@ metrics! {
     Counter encodes = "gw_encodes", "Records encoded, each once per lane and form";
     Counter owed = "gw_updates_conflated", "Updates that a full socket turned into a bit, to be told later in full";
     Counter catch_ups = "gw_catch_up_groups", "Groups of full records that caught a session up";
+    Counter slowed = "gw_slots_slowed", "Adaptive slots moved to a slower interval because their session could not follow";
+    Counter recovered = "gw_slots_recovered", "Adaptive slots moved to a faster interval again";
     Counter reports = "gw_reports_sent", "Reports handed to sessions";
     Counter blocks = "gw_blocks_applied", "Blocks of order logs applied";
     Counter blocks_bad = "gw_blocks_bad", "Blocks that could not be read";
@@ -161,6 +165,7 @@ metrics! {
     Counter orders_total = "gw_orders", "Order requests received";
     Gauge clients = "gw_clients", "Live sessions";
     Gauge blocked = "gw_sessions_blocked", "Sessions whose socket is full";
+    Gauge thin = "gw_sessions_over_budget", "Sessions whose market data waits for their own byte budget";
     Gauge subscriptions = "gw_subscriptions", "Symbols held over all sessions and channels";
     Gauge instruments = "gw_instruments", "Known instruments";
     Gauge bus_connected = "gw_bus_connected", "1 while the bus is connected";
@@ -232,9 +237,12 @@ impl Metrics {
         set(&self.encodes, counters.encoded);
         set(&self.owed, counters.owed);
         set(&self.catch_ups, counters.catch_ups);
+        set(&self.slowed, counters.slowed);
+        set(&self.recovered, counters.recovered);
         set(&self.unknown_index, present.unknown_index);
         level(&self.clients, present.clients);
         level(&self.blocked, present.blocked);
+        level(&self.thin, present.thin);
         level(&self.subscriptions, present.subscriptions);
         level(&self.instruments, present.instruments);
     }

@@ -49,6 +49,15 @@ pub const NAMES: &[&str] = &[
     "hash_claims_what_is_owed",
     "heartbeat_before_its_data",
     "fresh_is_not_told",
+    "heartbeat_claims_the_next_slot",
+    "budget_is_ignored",
+    "budget_never_wakes",
+    "value_starves_the_rest",
+    "visible_rows_weigh_nothing",
+    "catch_up_is_not_sorted",
+    "slot_moves_untold",
+    "slot_moves_without_flush",
+    "slot_moves_without_settle",
 ];
 
 #[cfg(feature = "mutants")]

@@ -4,14 +4,18 @@
 //! first prints are never apart.
 
 mod catch_up;
+mod rank;
+
+pub use rank::{CatchUp, RIPE_AFTER_US, Ranking};
 
 use crate::bits::{IdSet, ids_of};
 use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
+use crate::lane::Lanes;
 use crate::mutants::broken;
 use crate::outbox::{
-    GROUP_BYTES_MAX, OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame,
-    end_frame,
+    OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame, end_frame,
 };
+use crate::slot::marks::{of_quote, of_trade};
 use crate::slot::{Held, Slot};
 use wire::control::Channel;
 use wire::frame::compact::head;
@@ -91,7 +95,7 @@ impl<S: Socket> Outbox<S> {
     /// Offers what a slot wants of a flush of its lane. What cannot be written now becomes bits in the slot's backlog.
     #[inline]
     pub fn offer(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) -> Write {
-        if !self.is_blocked() {
+        if !self.is_blocked() && self.may_spend(shared.now_us) {
             return self.offer_groups(slot, flush, wanted, shared);
         }
         if !broken("blocked_is_not_owed") {
@@ -103,7 +107,8 @@ impl<S: Socket> Outbox<S> {
     fn offer_groups(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) -> Write {
         let encoded = flush.encoded(self.form);
         let moment = Moment { tick: flush.tick, lag_us: flush.lag_us, time_us: flush.time_us };
-        let mut group = Group::begin(shared.scratch, self.form, 0);
+        let cap = self.group_cap();
+        let mut group = Group::begin(shared.scratch, self.form, 0, cap);
         for (at, symbol) in wanted.iter().enumerate() {
             let pieces =
                 symbol.trade.map(|(_, position)| encoded.trade(position as usize)).unwrap_or_default();
@@ -114,7 +119,7 @@ impl<S: Socket> Outbox<S> {
                 if let Some(ended) = self.after(written, slot, flush, wanted, group.ends(at, false), shared) {
                     return ended;
                 }
-                group = Group::begin(shared.scratch, self.form, at);
+                group = Group::begin(shared.scratch, self.form, at, cap);
             }
             if let (Some((rank, _)), Some(piece)) = (symbol.quote, quote) {
                 group.add(shared.scratch, rank, piece);
@@ -129,15 +134,24 @@ impl<S: Socket> Outbox<S> {
                     if let Some(ended) = self.after(written, slot, flush, wanted, ends, shared) {
                         return ended;
                     }
-                    group = Group::begin(shared.scratch, self.form, at);
+                    group = Group::begin(shared.scratch, self.form, at, cap);
                     group.continues = true;
                 }
                 group.add(shared.scratch, rank, *piece);
             }
         }
-        let written = self.write_group(slot, moment, Some(&encoded.bytes), self.heartbeat, shared);
+        let heartbeat = self.heartbeat && self.is_alone_in_its_lane(slot);
+        let written = self.write_group(slot, moment, Some(&encoded.bytes), heartbeat, shared);
         let ends = group.ends(wanted.len(), false);
         self.after(written, slot, flush, wanted, ends, shared).unwrap_or(Write::Wrote(0))
+    }
+
+    /// Whether no other slot of the session waits for the same flush: a heartbeat behind this one's would claim it.
+    fn is_alone_in_its_lane(&self, slot: u8) -> bool {
+        let lane = self.slots[usize::from(slot)].lane;
+        let others =
+            self.slots.iter().zip(0_u8..).filter(|(other, number)| other.lane == lane && *number != slot);
+        others.count() == 0 || broken("heartbeat_claims_the_next_slot")
     }
 
     /// What a group's write means for what it holds and for what comes after it. `None` = go on.
@@ -153,11 +167,18 @@ impl<S: Socket> Outbox<S> {
         let (owed_from, told_in_part) = match written {
             Write::Gone => return Some(Write::Gone),
             Write::WouldBlock => (ends.from, ends.from_continues),
-            Write::Wrote(_) if self.remainder.is_empty() => return None,
+            Write::Wrote(_) if self.remainder.is_empty() => {
+                if ends.at == wanted.len() || self.may_spend(shared.now_us) {
+                    return None;
+                }
+                (ends.at, ends.inside)
+            }
             Write::Wrote(_) => (ends.at, ends.inside),
         };
-        self.busy = true;
-        self.progress_us = shared.now_us;
+        if written == Write::WouldBlock || !self.remainder.is_empty() {
+            self.busy = true;
+            self.progress_us = shared.now_us;
+        }
         let silent = match written {
             Write::WouldBlock => broken("would_block_owes_nothing"),
             _ => broken("short_write_owes_nothing"),
@@ -168,7 +189,9 @@ impl<S: Socket> Outbox<S> {
         let mut owed = &wanted[owed_from..];
         if told_in_part && let Some((symbol, rest)) = owed.split_first() {
             // Some of its prints are told: the range of the others is not kept apart.
-            self.slots[usize::from(slot)].owe_trade(symbol.id, Held { range: None, partial: true });
+            let slot = &mut self.slots[usize::from(slot)];
+            slot.mark(symbol.id, None, shared.now_us);
+            slot.owe_trade(symbol.id, Held { range: None, partial: true });
             owed = rest;
         }
         self.owe(slot, flush, owed, shared);
@@ -178,6 +201,8 @@ impl<S: Socket> Outbox<S> {
     fn owe(&mut self, slot: u8, flush: &Flush, wanted: &[Wanted], shared: &mut Shared<'_>) {
         let slot = &mut self.slots[usize::from(slot)];
         for symbol in wanted {
+            let told = slot.told_before(symbol, flush, shared.lanes);
+            slot.mark(symbol.id, told, shared.now_us);
             if symbol.quote.is_some() {
                 slot.owe(Channel::Quote, symbol.id);
             }
@@ -219,6 +244,7 @@ impl<S: Socket> Outbox<S> {
         shared.counters.writes += 1;
         let written = self.socket.try_write(buffer);
         if let Write::Wrote(count) = written {
+            self.spend(buffer.len());
             shared.counters.frames += u64::from(self.frame - frame_before);
             shared.counters.records += records;
             shared.counters.bytes += count as u64;
@@ -310,23 +336,28 @@ struct Group {
     bytes: usize,
     continues: bool,
     overhead: usize,
+    cap: usize,
 }
 
 impl Group {
-    fn begin(scratch: &mut Scratch, form: Form, from: usize) -> Self {
+    fn begin(scratch: &mut Scratch, form: Form, from: usize, cap: usize) -> Self {
         scratch.picks.iter_mut().for_each(Vec::clear);
-        Self { from, bytes: 0, continues: false, overhead: message_overhead(form) }
+        Self { from, bytes: 0, continues: false, overhead: message_overhead(form), cap }
     }
 
     const fn ends(&self, at: usize, inside: bool) -> Ends {
         Ends { from: self.from, from_continues: self.continues, at, inside }
     }
 
+    const fn is_half_full(&self) -> bool {
+        2 * self.bytes >= self.cap
+    }
+
     /// Whether records of `more` bytes fit, which may begin two more messages. The first always do.
     fn fits(&self, more: usize) -> bool {
         self.bytes == 0
             || broken("groups_have_no_cap")
-            || self.bytes + more + 2 * (self.overhead + RECORD_OVERHEAD) <= GROUP_BYTES_MAX
+            || self.bytes + more + 2 * (self.overhead + RECORD_OVERHEAD) <= self.cap
     }
 
     #[inline]
@@ -351,6 +382,18 @@ impl Slot {
         let held = &self.subs[Channel::Quote.place()];
         trades.retain(|(id, _, position)| !(entries[*position as usize].state_only && held.contains(*id)));
         merge(quotes, trades, out);
+    }
+
+    /// The price that the session holds of a symbol before a flush that it is not told of.
+    fn told_before(&self, symbol: &Wanted, flush: &Flush, lanes: &Lanes) -> Option<i64> {
+        if let Some((_, position)) = symbol.quote {
+            return flush.quote_entries().get(position as usize).map(|entry| of_quote(&entry.old));
+        }
+        if self.subs[Channel::Quote as usize].contains(symbol.id) {
+            return lanes.get(self.lane).quote(symbol.id).map(of_quote);
+        }
+        let (_, position) = symbol.trade?;
+        flush.trade_entries().get(position as usize).map(|trade| of_trade(&trade.entry.old))
     }
 
     /// Whether the receiver must be told the whole tick; then the time of the flush.

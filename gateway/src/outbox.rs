@@ -5,7 +5,9 @@
 //! cannot be written becomes bits. `offer` (market data at a flush) is in `offer.rs`.
 
 use crate::bits::Bits;
+use crate::budget::Budget;
 use crate::directory::Directory;
+use crate::lane::Lane;
 use crate::mutants::broken;
 use crate::pending::{Join, Pending};
 pub use crate::scratch::{Counters, Pick, Scratch, Shared};
@@ -16,6 +18,7 @@ pub use crate::server_frame::{
 use crate::slot::Slot;
 use crate::stats::SessionStats;
 use crate::view_hash;
+use wire::RATES_MS;
 use wire::close::CloseReason;
 use wire::control::Channel;
 use wire::frame::Form;
@@ -81,6 +84,10 @@ pub struct Outbox<S> {
     pub shards: u64,
     /// Counts and times, for a session that asked.
     pub stats: Option<Box<SessionStats>>,
+    /// How much market data it takes; none = all that its socket takes.
+    pub budget: Option<Box<Budget>>,
+    /// Rows on screen, which are caught up before others.
+    pub visible: Option<Box<Bits>>,
     pub(crate) remainder: Vec<u8>,
     pub(crate) remainder_at: usize,
     pending: Option<Box<Pending>>,
@@ -102,6 +109,8 @@ impl<S: Socket> Outbox<S> {
             progress_us: now_us,
             shards: 0,
             stats: None,
+            budget: None,
+            visible: None,
             remainder: Vec::new(),
             remainder_at: 0,
             pending: None,
@@ -193,7 +202,44 @@ impl<S: Socket> Outbox<S> {
     /// Whether market data goes to bits instead of the socket.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.busy || (self.paused && !broken("pause_is_ignored")) || self.is_closing()
+        self.busy
+            || (self.paused && !broken("pause_is_ignored"))
+            || (self.waits_for_budget() && !broken("budget_is_ignored"))
+            || self.is_closing()
+    }
+
+    /// Whether market data is owed that the budget did not allow.
+    #[must_use]
+    pub fn waits_for_budget(&self) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.waits)
+    }
+
+    /// Whether a flush finds that this session did not take the one before.
+    #[must_use]
+    pub fn cannot_follow(&self) -> bool {
+        self.busy || self.waits_for_budget()
+    }
+
+    /// Whether market data may be written now; if not, the session waits for its budget.
+    pub(crate) fn may_spend(&mut self, now_us: i64) -> bool {
+        let Some(budget) = &mut self.budget else { return true };
+        if budget.has_tokens(now_us) || broken("budget_is_ignored") {
+            return true;
+        }
+        budget.waits = true;
+        false
+    }
+
+    /// Bytes went out.
+    pub(crate) fn spend(&mut self, bytes: usize) {
+        if let Some(budget) = &mut self.budget {
+            budget.spend(bytes);
+        }
+    }
+
+    /// Most bytes of the next group.
+    pub(crate) fn group_cap(&self) -> usize {
+        self.budget.as_ref().map_or(GROUP_BYTES_MAX, |budget| budget.group_bytes())
     }
 
     /// Whether the socket has been full without taking a byte for longer than `bound_us`.
@@ -236,10 +282,18 @@ impl<S: Socket> Outbox<S> {
             }
             self.build_control(shared);
             if !shared.scratch.buffer.is_empty() {
+                self.spend(shared.scratch.buffer.len());
                 self.remainder.extend_from_slice(&shared.scratch.buffer);
                 continue;
             }
             if self.paused {
+                return Drained::Idle;
+            }
+            if self.slots.iter().all(Slot::is_clear) {
+                self.budget.iter_mut().for_each(|budget| budget.waits = false);
+                return Drained::Idle;
+            }
+            if !self.may_spend(shared.now_us) {
                 return Drained::Idle;
             }
             match self.catch_up(shared) {
@@ -300,7 +354,13 @@ impl<S: Socket> Outbox<S> {
     fn build_part(&mut self, join: &mut Join, shared: &mut Shared<'_>) {
         let count = join.ids.len().min(PART_SYMBOLS_MAX);
         let ids: Vec<InstrumentId> = join.ids.drain(..count).collect();
-        let mut text = format!("{{{},\"symbols\":[", join.head).into_bytes();
+        let slot = &mut self.slots[usize::from(join.slot)];
+        let lane = shared.lanes.get(slot.lane);
+        let mut text = Vec::with_capacity(64 + join.head.len() + 192 * ids.len());
+        text.push(b'{');
+        text.extend_from_slice(join.head.as_bytes());
+        put_rate(&mut text, slot, lane);
+        text.extend_from_slice(b",\"symbols\":[");
         for (at, id) in ids.iter().enumerate() {
             if at > 0 {
                 text.push(b',');
@@ -315,7 +375,7 @@ impl<S: Socket> Outbox<S> {
         }
         text.push(b'}');
         put_frame(&mut shared.scratch.buffer, OPCODE_TEXT, &text);
-        let slot = &mut self.slots[usize::from(join.slot)];
+        ids.iter().for_each(|id| slot.mark(*id, None, shared.now_us));
         slot.subs[join.channel.place()].extend(ids.iter().copied());
         for id in ids {
             if !broken("no_snapshot_at_join") {
@@ -416,7 +476,7 @@ impl<S: Socket> Outbox<S> {
     }
 
     /// Owes everything that is held, or some symbols of a channel.
-    pub fn repair(&mut self, only: Option<(Channel, &Bits)>) {
+    pub fn repair(&mut self, only: Option<(Channel, &Bits)>, now_us: i64) {
         if broken("repair_owes_nothing") {
             return;
         }
@@ -426,6 +486,7 @@ impl<S: Socket> Outbox<S> {
                     |id: &InstrumentId| only.is_none_or(|(of, ids)| of == channel && ids.contains(*id));
                 let ids: Vec<InstrumentId> = slot.subs[channel.place()].iter().filter(wanted).collect();
                 for id in ids {
+                    slot.mark(id, None, now_us);
                     slot.owe(channel, id);
                     if channel == Channel::Trade {
                         slot.owe_trade(id, crate::slot::Held { range: None, partial: true });
@@ -433,5 +494,20 @@ impl<S: Socket> Outbox<S> {
                 }
             }
         }
+    }
+}
+
+/// JSON members of the rate at which a slot runs where they stand in the stream.
+fn put_rate(out: &mut Vec<u8>, slot: &Slot, lane: &Lane) {
+    let rate_ms = |class: usize| i128::from(RATES_MS.get(class).copied().unwrap_or(0));
+    out.extend_from_slice(b",\"interval_ms\":");
+    integer(out, rate_ms(lane.class()));
+    out.extend_from_slice(b",\"phase_us\":");
+    integer(out, lane.phase_us().into());
+    if slot.adaptive {
+        out.extend_from_slice(b",\"adaptive\":true,\"asked_ms\":");
+        integer(out, rate_ms(slot.class));
+    } else {
+        out.extend_from_slice(b",\"adaptive\":false");
     }
 }

@@ -19,7 +19,7 @@ const CONTROL_BYTES_MAX: usize = 16 * 1_024;
 /// Symbols that join a wire set, told in parts; a part's symbols join when it is queued.
 #[derive(Debug)]
 pub struct Join {
-    /// JSON members before the symbols, without braces: `"op":"subscribed","id":1,…`.
+    /// JSON members before the rate and the symbols, without braces: `"op":"subscribed","id":1,…`.
     pub head: String,
     /// JSON members told with the last part, or empty.
     pub tail: String,

@@ -4,6 +4,7 @@ use crate::directory::Directory;
 use crate::flush::CATEGORIES;
 use crate::lane::Lanes;
 use crate::last_value::Table;
+use crate::offer::{CatchUp, Ranking};
 use wire::control::Channel;
 use wire::instrument::InstrumentId;
 
@@ -22,6 +23,8 @@ pub struct Shared<'a> {
     pub now_us: i64,
     /// How far core time is ahead of the machine's clock, µs.
     pub clock_offset_us: i64,
+    /// How backlogs are caught up.
+    pub catch_up: CatchUp,
     /// Buffers.
     pub scratch: &'a mut Scratch,
     /// Counters.
@@ -45,6 +48,8 @@ pub struct Scratch {
     pub runs: [Vec<crate::offer::Found>; 2],
     /// What a catch-up group tells.
     pub told: Vec<(Channel, InstrumentId)>,
+    /// What is owed, by what it is worth to the receiver.
+    pub ranking: Ranking,
 }
 
 /// A record picked for a message.
@@ -73,6 +78,10 @@ pub struct Counters {
     pub owed: u64,
     /// Catch-up groups.
     pub catch_ups: u64,
+    /// Adaptive slots moved to a slower interval.
+    pub slowed: u64,
+    /// Adaptive slots moved to a faster interval again.
+    pub recovered: u64,
     /// Reports queued.
     pub reports: u64,
     /// Records encoded, each once per lane and form.

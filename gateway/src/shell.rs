@@ -321,6 +321,7 @@ impl Shell {
             unknown_index: engine.ingest.unknown_index(),
             clients: engine.sessions(),
             blocked: engine.blocked(),
+            thin: engine.over_budget(),
             subscriptions: engine.subscriptions(),
             instruments: engine.directory.len(),
             bus_connected: self.bus.alarm().is_connected(),

@@ -1,5 +1,8 @@
 //! A session's subscriptions at one interval: its wire sets, and what it still has to be told of. Pure.
 
+pub mod marks;
+
+use self::marks::{Mark, Marks, Twice};
 use crate::bits::{Bits, IdSet, ids_of};
 use crate::mutants::broken;
 use std::collections::BTreeMap;
@@ -24,11 +27,17 @@ pub const HELD_MAX: usize = 4_096;
 struct Owed {
     backlog: [Bits; 2],
     held: BTreeMap<InstrumentId, Held>,
+    marks: Marks,
 }
 
 impl Owed {
     fn is_clear(&self) -> bool {
         self.backlog[0].is_empty() && self.backlog[1].is_empty()
+    }
+
+    fn keep_marks(&mut self) {
+        let Self { backlog, marks, .. } = self;
+        marks.keep(|id| backlog.iter().any(|bits| bits.contains(id)));
     }
 }
 
@@ -43,10 +52,12 @@ pub struct Slot {
     pub subs: [IdSet; 2],
     /// Tick of the last frame or heartbeat: what the client resolves the next frame's eight bits with.
     pub known_tick: Option<u64>,
-    /// Index of the rate.
+    /// Index of the rate that was asked for.
     pub class: usize,
     /// The first channel that its lane shows; the second, if it shows one, is that of prints.
     pub channel: Channel,
+    /// Whether its lane may be of a slower rate while the session cannot follow.
+    pub adaptive: bool,
     /// Most sessions owe nothing most of the time, and hold no memory for it then.
     owed: Option<Box<Owed>>,
 }
@@ -54,11 +65,12 @@ pub struct Slot {
 impl Slot {
     /// An empty slot of a lane.
     #[must_use]
-    pub fn new(lane: u32, class: usize, channel: Channel) -> Self {
+    pub fn new(lane: u32, class: usize, channel: Channel, adaptive: bool) -> Self {
         Self {
             lane,
             class,
             channel,
+            adaptive,
             subs: [IdSet::default(), IdSet::default()],
             owed: None,
             known_tick: None,
@@ -117,6 +129,26 @@ impl Slot {
             .flat_map(move |at| ids_of(at, word(quotes, at) | word(trades, at)))
     }
 
+    /// Number of symbols that are owed in any channel.
+    #[must_use]
+    pub fn owed_len(&self) -> usize {
+        self.owed_ids().count()
+    }
+
+    /// Remembers what the session was last told of a symbol that is about to be owed; nothing where it is owed already.
+    pub fn mark(&mut self, id: InstrumentId, told: Option<Twice>, now_us: i64) {
+        let owed = self.owed.get_or_insert_default();
+        if owed.backlog.iter().all(|bits| !bits.contains(id)) {
+            owed.marks.add(Mark { id, told, since_us: now_us });
+        }
+    }
+
+    /// The marks of what is owed.
+    #[must_use]
+    pub fn marks(&self) -> &[Mark] {
+        self.owed.as_ref().map_or(&[], |owed| owed.marks.all())
+    }
+
     /// Owes a symbol's channel in full.
     pub fn owe(&mut self, channel: Channel, id: InstrumentId) {
         self.owed.get_or_insert_default().backlog[channel.place()].insert(id);
@@ -163,6 +195,7 @@ impl Slot {
                 owed.held.remove(&id);
             }
         }
+        owed.keep_marks();
     }
 
     /// A catch-up group told these; when nothing is owed any more the memory is given back.
@@ -176,6 +209,8 @@ impl Slot {
         }
         if owed.is_clear() && !broken("held_survives_being_told") {
             self.owed = None;
+        } else {
+            owed.keep_marks();
         }
     }
 }

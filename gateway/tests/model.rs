@@ -13,6 +13,7 @@ mod model {
     pub(crate) mod lists;
     pub(crate) mod losses;
     pub(crate) mod random;
+    pub(crate) mod thin;
     pub(crate) mod world;
 }
 
@@ -66,7 +67,11 @@ fn every_view_ends_as_the_table_and_every_event_is_accounted_for() {
         }
     });
     let found = model::client::FOUND.load(Ordering::Relaxed);
-    println!("{histories} histories; the view's hash told of damage {found} times");
+    let turned = model::client::TURNED.load(Ordering::Relaxed);
+    println!(
+        "{histories} histories; the view's hash told of damage {found} times, {turned} slots changed their rate"
+    );
+    assert!(turned > histories / 100, "hardly a slot changed its rate");
     assert!(found > 0 || histories < 1_000, "no history had damage that only the hash can tell");
 }
 
@@ -93,4 +98,16 @@ fn in_a_quiet_market_nothing_is_called_stale() {
 fn an_instrument_that_is_listed_no_more_is_stale() {
     break_a_rule();
     model::directed::what_is_listed_no_more_is_stale();
+}
+
+#[test]
+fn a_thin_session_starves_no_symbol() {
+    break_a_rule();
+    model::thin::starves_nobody();
+}
+
+#[test]
+fn a_thin_session_is_told_first_what_is_on_screen() {
+    break_a_rule();
+    model::thin::looks_at_the_screen_first();
 }

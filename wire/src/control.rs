@@ -14,8 +14,8 @@ mod request;
 
 pub use decode::Decoder;
 pub use request::{
-    Channel, Cursor, DEPTHS, EXPIRES_MS_MAX, Fields, Hello, INTERVAL_MS_DEFAULT, Names, Op, Period,
-    REQUEST_SYMBOLS_MAX, Request, Selection, SetRate, Subscribe, View,
+    BYTES_PER_S, Channel, Cursor, DEPTHS, EXPIRES_MS_MAX, Fields, Hello, INTERVAL_MS_DEFAULT, Names, Op,
+    Period, REQUEST_SYMBOLS_MAX, Request, Selection, SetRate, Subscribe, View,
 };
 
 use crate::error::ErrorCode;

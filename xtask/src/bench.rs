@@ -51,7 +51,12 @@ const MODEL: &[&str] = &["--package", "gateway", "--features", "mutants", "--tes
 
 fn model() -> Command {
     let mut command = tools::cargo();
-    command.args(["test", "--quiet"]).args(MODEL).args(["--", "--nocapture", "every_view_ends_as_the_table"]);
+    command.args(["test", "--quiet"]).args(MODEL).args([
+        "--",
+        "--nocapture",
+        "every_view_ends_as_the_table",
+        "a_thin_session",
+    ]);
     command
 }
 

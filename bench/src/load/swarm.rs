@@ -227,6 +227,7 @@ async fn connect(address: &str, plan: &Plan) -> io::Result<TcpStream> {
         channel: Channel::Quote,
         symbols: &symbols,
         interval_ms: plan.interval_ms,
+        adaptive: false,
     };
     lean::put_frame(&mut bytes, lean::TEXT, subscribe.text().as_bytes());
     write(&stream, &bytes).await?;

@@ -31,6 +31,7 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
                 view.moved(from, to, m.interval_ms, i64::from(phase_us), &m.ids);
             }
         }
+        Message::RateChanged(m) => view.rate_changed(m.slot, m.interval_ms, i64::from(m.phase_us)),
         Message::Heartbeat(beat) => return view.heartbeat(beat.t_us, beat.last_frame),
         _ => {}
     }

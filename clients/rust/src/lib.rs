@@ -17,8 +17,9 @@ mod verify;
 pub use clock::now_us;
 pub use follow::{follow, is_data};
 pub use message::{
-    Hashes, Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders, Plain, Pong, RateSet,
-    Refusal, Rejected, Repairing, Report, Subscribed, SymbolHash, SymbolInfo, Unsubscribed, Welcome,
+    BudgetSet, Hashes, Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders, Plain, Pong,
+    RateChanged, RateSet, Refusal, Rejected, Repairing, Report, Subscribed, SymbolHash, SymbolInfo,
+    Unsubscribed, VisibleSet, Welcome,
 };
 pub use request::{NewOrder, Request};
 pub use wire::control::Channel;
@@ -224,7 +225,7 @@ impl Client {
         interval_ms: u32,
     ) -> Result<u64, Error> {
         let id = self.id();
-        self.request(&Request::Subscribe { id, channel, symbols, interval_ms }).await?;
+        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: false }).await?;
         Ok(id)
     }
 
@@ -249,7 +250,43 @@ impl Client {
         interval_ms: u32,
     ) -> Result<u64, Error> {
         let id = self.id();
-        self.request(&Request::SetRate { id, channel, symbols, interval_ms }).await?;
+        self.request(&Request::SetRate { id, channel, symbols, interval_ms, adaptive: false }).await?;
+        Ok(id)
+    }
+
+    /// As [`Client::subscribe`], but the gateway may lengthen the interval while this client cannot follow: a
+    /// [`Message::RateChanged`] says so.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn subscribe_adaptive(
+        &mut self,
+        channel: Channel,
+        symbols: &[&str],
+        interval_ms: u32,
+    ) -> Result<u64, Error> {
+        let id = self.id();
+        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: true }).await?;
+        Ok(id)
+    }
+
+    /// Limits market data to so many bytes a second; the answer is a [`Message::BudgetSet`].
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn budget(&mut self, bytes_per_s: Option<u32>) -> Result<u64, Error> {
+        let id = self.id();
+        self.request(&Request::Budget { id, bytes_per_s }).await?;
+        Ok(id)
+    }
+
+    /// Names the rows on screen; the answer is a [`Message::VisibleSet`].
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn visible(&mut self, symbols: &[&str]) -> Result<u64, Error> {
+        let id = self.id();
+        self.request(&Request::Visible { id, symbols }).await?;
         Ok(id)
     }
 

@@ -17,6 +17,12 @@ pub enum Message {
     Unsubscribed(Unsubscribed),
     /// Symbols moved between wire sets.
     RateSet(RateSet),
+    /// A slot runs at another interval: the gateway found its client too slow, or fast enough again.
+    RateChanged(RateChanged),
+    /// Answer to `budget`.
+    BudgetSet(BudgetSet),
+    /// Answer to `visible`.
+    VisibleSet(VisibleSet),
     /// Answer to `pause`.
     Paused(Plain),
     /// Answer to `unpause`.
@@ -172,6 +178,41 @@ pub struct RateSet {
     pub rejected: Vec<Rejected>,
     /// Whether another part follows.
     pub more: bool,
+}
+
+/// `rate_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RateChanged {
+    /// Slot; its wire sets stay.
+    pub slot: u8,
+    /// Interval in force from here on.
+    pub interval_ms: u32,
+    /// Where in the interval this session is flushed.
+    pub phase_us: u32,
+    /// Interval that was asked for.
+    pub asked_ms: u32,
+    /// `slow` or `recovered`.
+    pub reason: String,
+}
+
+/// `budget_set`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct BudgetSet {
+    /// Echo.
+    pub id: Option<u64>,
+    /// Limit in force; none = no limit.
+    pub bytes_per_s: Option<u32>,
+}
+
+/// `visible_set`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct VisibleSet {
+    /// Echo.
+    pub id: Option<u64>,
+    /// Instruments that count as on screen.
+    pub symbols: usize,
+    /// What was refused.
+    pub rejected: Vec<Rejected>,
 }
 
 /// An answer without content.

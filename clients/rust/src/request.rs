@@ -29,6 +29,9 @@ pub enum Request<'a> {
         symbols: &'a [&'a str],
         /// Interval, 0 = raw.
         interval_ms: u32,
+        /// The gateway may lengthen the interval while this client cannot follow.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        adaptive: bool,
     },
     /// Ends what [`Request::Subscribe`] began.
     Unsubscribe {
@@ -51,6 +54,23 @@ pub enum Request<'a> {
         symbols: &'a [&'a str],
         /// Interval, 0 = raw.
         interval_ms: u32,
+        /// As in [`Request::Subscribe`].
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        adaptive: bool,
+    },
+    /// Most bytes of market data a second.
+    Budget {
+        /// Echoed.
+        id: u64,
+        /// 1,000 to 100,000,000; none = no limit.
+        bytes_per_s: Option<u32>,
+    },
+    /// The rows on screen: they are caught up before others.
+    Visible {
+        /// Echoed.
+        id: u64,
+        /// Symbols and patterns; none = all alike.
+        symbols: &'a [&'a str],
     },
     /// No market data until `unpause`.
     Pause {
@@ -190,9 +210,14 @@ mod tests {
         let (id, channel, symbols) = (7, Channel::Quote, &symbols[..]);
         let requests = [
             Request::Hello { id, session: Some("desk"), account: Some("A1") },
-            Request::Subscribe { id, channel, symbols, interval_ms: 50 },
+            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: false },
+            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: true },
             Request::Unsubscribe { id, channel, symbols },
-            Request::SetRate { id, channel: Channel::Trade, symbols, interval_ms: 100 },
+            Request::SetRate { id, channel: Channel::Trade, symbols, interval_ms: 100, adaptive: true },
+            Request::Budget { id, bytes_per_s: Some(40_000) },
+            Request::Budget { id, bytes_per_s: None },
+            Request::Visible { id, symbols },
+            Request::Visible { id, symbols: &[] },
             Request::Pause { id },
             Request::Unpause { id },
             Request::Repair { id },

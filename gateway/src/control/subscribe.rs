@@ -57,21 +57,24 @@ impl<S: Socket> Desk<'_, S> {
     }
 
     /// Interval in force of a held symbol.
-    fn interval_of(&self, slot: u8) -> Option<u32> {
-        let class = self.outbox()?.slots.get(usize::from(slot))?.class;
-        RATES_MS.get(class).copied()
+    fn interval_of(&self, slot: u8) -> u32 {
+        self.engine.interval_ms(self.client.session, slot)
     }
 
-    /// JSON members that begin `subscribed` and `added`.
+    /// What was asked for a slot: its interval, and whether it adapts.
+    fn asked_of(&self, slot: u8) -> Option<(u32, bool)> {
+        let slot = self.outbox()?.slots.get(usize::from(slot))?;
+        Some((*RATES_MS.get(slot.class)?, slot.adaptive))
+    }
+
+    /// JSON members that begin `subscribed` and `added`; the rate in force comes when they are written.
     fn join_head(&self, op: &str, id: Option<u64>, slot: u8, asked: &Subscribe<'_>) -> String {
         let channel = asked.channel;
-        let interval_ms = asked.interval_ms;
         let max_age = asked.max_age_ms.map_or_else(String::new, |ms| format!(",\"max_age_ms\":{ms}"));
-        let phase_us = self.engine.phase_us(self.client.session, slot);
         let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
         format!(
-            "\"op\":\"{op}\",{id}\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{interval_ms},\
-             \"phase_us\":{phase_us},\"stale_after_ms\":{},\"quiet_after_ms\":{}{max_age}{}",
+            "\"op\":\"{op}\",{id}\"channel\":\"{}\",\"slot\":{slot},\"stale_after_ms\":{},\
+             \"quiet_after_ms\":{}{max_age}{}",
             channel.word(),
             self.terms.stale_after_ms,
             self.terms.quiet_after_ms,
@@ -116,7 +119,7 @@ impl<S: Socket> Desk<'_, S> {
         if nothing {
             return self.subscribed_nothing(id, asked, &rejected);
         }
-        let slot = match self.engine.slot(session, class, &asked.view, self.now_us) {
+        let slot = match self.engine.slot(session, class, &asked.view, asked.adaptive, self.now_us) {
             Ok(slot) => slot,
             Err(code) => {
                 let refused = ids.iter().filter_map(|id| self.engine.directory.instrument(*id));
@@ -135,11 +138,11 @@ impl<S: Socket> Desk<'_, S> {
     }
 
     fn subscribed_nothing(&mut self, id: Option<u64>, asked: &Subscribe<'_>, rejected: &[Rejected]) {
-        let Subscribe { channel, interval_ms, .. } = *asked;
+        let Subscribe { channel, interval_ms, adaptive, .. } = *asked;
         let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));
         self.answer(&format!(
             "{{\"op\":\"subscribed\",{id}\"channel\":\"{}\",\"slot\":null,\"interval_ms\":{interval_ms},\
-             \"stale_after_ms\":{},\"quiet_after_ms\":{},\"symbols\":[]{}}}",
+             \"adaptive\":{adaptive},\"stale_after_ms\":{},\"quiet_after_ms\":{},\"symbols\":[]{}}}",
             channel.word(),
             self.terms.stale_after_ms,
             self.terms.quiet_after_ms,
@@ -164,13 +167,14 @@ impl<S: Socket> Desk<'_, S> {
         if let Some(slot) = outbox.slot_of(channel, instrument) {
             if let Some(name) = name {
                 let interval = self.interval_of(slot);
-                rejected.push(Rejected::new(name, ErrorCode::AlreadySubscribed, interval));
+                rejected.push(Rejected::new(name, ErrorCode::AlreadySubscribed, Some(interval)));
             }
             return;
         }
         let beside = other(channel).and_then(|other| outbox.slot_of(other, instrument));
-        let interval = beside.and_then(|slot| self.interval_of(slot));
-        if interval.is_some_and(|held| held != interval_ms) {
+        let held = beside.and_then(|slot| self.asked_of(slot));
+        let interval = held.map(|held| held.0);
+        if held.is_some_and(|held| held != (interval_ms, asked.adaptive)) {
             rejected.push(Rejected::new(symbol(), ErrorCode::IntervalConflict, interval));
         } else if beside.is_some_and(|slot| self.engine.view(self.client.session, slot) != Some(&asked.view))
         {
@@ -260,13 +264,17 @@ impl<S: Socket> Desk<'_, S> {
             // What is not told yet has no place in a wire set that it could leave.
             let told = self.outbox().is_some_and(|outbox| is_told(outbox, *slot, *id));
             if !told && let Some(known) = self.engine.directory.instrument(*id) {
-                rejected.push(Rejected::new(&known.symbol, ErrorCode::TooOften, self.interval_of(*slot)));
+                rejected.push(Rejected::new(
+                    &known.symbol,
+                    ErrorCode::TooOften,
+                    Some(self.interval_of(*slot)),
+                ));
             }
             told
         });
         let mut groups = Vec::new();
         for (from, ids) in by_slot(&held) {
-            match self.slot_like(from, asked.interval_ms) {
+            match self.slot_like(from, asked) {
                 Ok(to) => groups.push((from, to, ids)),
                 Err(code) => {
                     let refused = ids.iter().filter_map(|id| self.engine.directory.instrument(*id));
@@ -275,7 +283,7 @@ impl<S: Socket> Desk<'_, S> {
             }
         }
         if groups.is_empty() {
-            let part = self.rate_set(id, Vec::new(), (None, None), asked.interval_ms, (&[], rejected), false);
+            let part = self.rate_set(id, Vec::new(), (None, None), asked, (&[], rejected), false);
             return self.answer(&text("rate_set", &part));
         }
         let mut left = groups.len();
@@ -286,16 +294,16 @@ impl<S: Socket> Desk<'_, S> {
             self.engine.move_rate(session, *from, *to, &moved, self.now_us);
             let rejected = if left == 0 { std::mem::take(&mut rejected) } else { Vec::new() };
             let slots = (Some(*from), Some(*to));
-            let part = self.rate_set(id, channels, slots, asked.interval_ms, (ids, rejected), left > 0);
+            let part = self.rate_set(id, channels, slots, asked, (ids, rejected), left > 0);
             self.answer(&text("rate_set", &part));
         }
     }
 
     /// The slot at another interval that shows what this one does.
-    fn slot_like(&mut self, slot: u8, interval_ms: u32) -> Result<u8, ErrorCode> {
+    fn slot_like(&mut self, slot: u8, asked: &SetRate<'_>) -> Result<u8, ErrorCode> {
         let session = self.client.session;
         let view = self.engine.view(session, slot).cloned().unwrap_or_default();
-        self.engine.slot(session, class_of(interval_ms), &view, self.now_us)
+        self.engine.slot(session, class_of(asked.interval_ms), &view, asked.adaptive, self.now_us)
     }
 
     fn rate_set(
@@ -303,7 +311,7 @@ impl<S: Socket> Desk<'_, S> {
         id: Option<u64>,
         channels: Vec<&'static str>,
         (from_slot, slot): (Option<u8>, Option<u8>),
-        interval_ms: u32,
+        asked: &SetRate<'_>,
         (ids, rejected): (&[InstrumentId], Vec<Rejected>),
         more: bool,
     ) -> RateSet {
@@ -313,7 +321,8 @@ impl<S: Socket> Desk<'_, S> {
             channels,
             from_slot,
             slot,
-            interval_ms,
+            interval_ms: slot.map_or(asked.interval_ms, |slot| self.interval_of(slot)),
+            adaptive: asked.adaptive,
             phase_us: u32::try_from(phase_us).unwrap_or(0),
             ids: ids.iter().map(|id| id.0).collect(),
             rejected,

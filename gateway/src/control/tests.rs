@@ -268,3 +268,44 @@ fn a_session_holds_no_more_wildcards_than_the_bound() {
     let again = world.ask_one(r#"{"op":"subscribe","channel":"quote","symbols":["W000*"],"interval_ms":50}"#);
     assert_eq!(again["rejected"].as_array().unwrap().len(), 0, "one that is held already costs nothing");
 }
+
+#[test]
+fn an_adaptive_slot_is_another_slot_and_is_echoed() {
+    let mut world = World::welcomed();
+    let plain = world.ask_one(r#"{"op":"subscribe","channel":"quote","symbols":["A.X"],"interval_ms":50}"#);
+    assert_eq!((&plain["slot"], &plain["adaptive"]), (&0.into(), &false.into()));
+    assert!(plain["asked_ms"].is_null());
+    let asked = r#"{"op":"subscribe","channel":"quote","symbols":["B.X"],"interval_ms":50,"adaptive":true}"#;
+    let adaptive = world.ask_one(asked);
+    assert_eq!((&adaptive["slot"], &adaptive["adaptive"]), (&1.into(), &true.into()));
+    assert_eq!((&adaptive["interval_ms"], &adaptive["asked_ms"]), (&50.into(), &50.into()));
+    let beside = world.ask_one(r#"{"op":"subscribe","channel":"trade","symbols":["B.X"],"interval_ms":50}"#);
+    assert_eq!(beside["rejected"][0]["code"], "interval_conflict", "a symbol's channels share their slot");
+    let moved = world
+        .ask_one(r#"{"op":"set_rate","channel":"quote","symbols":["A.X"],"interval_ms":50,"adaptive":true}"#);
+    assert_eq!((&moved["from_slot"], &moved["slot"]), (&0.into(), &1.into()));
+    assert_eq!((&moved["adaptive"], &moved["interval_ms"]), (&true.into(), &50.into()));
+}
+
+#[test]
+fn a_budget_and_rows_on_screen_are_answered_item_by_item() {
+    let mut world = World::welcomed();
+    let set = world.ask_one(r#"{"op":"budget","id":4,"bytes_per_s":4000}"#);
+    assert_eq!(
+        (&set["op"], &set["id"], &set["bytes_per_s"]),
+        (&"budget_set".into(), &4.into(), &4_000.into())
+    );
+    let budget = |world: &World| world.engine.outbox(world.client.session).unwrap().budget.is_some();
+    assert!(budget(&world));
+    let unset = world.ask_one(r#"{"op":"budget","bytes_per_s":null}"#);
+    assert!(unset["bytes_per_s"].is_null() && unset.get("bytes_per_s").is_some() && !budget(&world));
+    assert_eq!(world.ask_one(r#"{"op":"budget","bytes_per_s":999}"#)["code"], "bad_field");
+    let rows = world.ask_one(r#"{"op":"visible","id":5,"symbols":["A*","NOPE","A.X","Z*"]}"#);
+    assert_eq!((&rows["op"], &rows["id"], &rows["symbols"]), (&"visible_set".into(), &5.into(), &2.into()));
+    let refused: Vec<_> = rows["rejected"].as_array().unwrap().iter().map(|item| &item["symbol"]).collect();
+    assert_eq!(refused, ["NOPE", "Z*"]);
+    let visible = |world: &World| world.engine.outbox(world.client.session).unwrap().visible.is_some();
+    assert!(visible(&world));
+    assert_eq!(world.ask_one(r#"{"op":"visible","symbols":[]}"#)["symbols"], 0);
+    assert!(!visible(&world));
+}

@@ -15,16 +15,26 @@ use wire::instrument::InstrumentId;
 pub const SLOTS_MAX: usize = 16;
 
 impl<S: Socket> Engine<S> {
-    /// The slot of a rate class and view in a session, made when it is not there.
+    /// The slot of a rate class and view in a session, made when it is not there. An adaptive one is found by the class
+    /// that it asked for, whatever it runs at.
     ///
     /// # Errors
     /// [`ErrorCode::TooManySlots`] when all sixteen are used, [`ErrorCode::TooManyViews`] when the gateway shows as many
     /// as it may.
-    pub fn slot(&mut self, session: u32, class: usize, view: &View, now_us: i64) -> Result<u8, ErrorCode> {
+    pub fn slot(
+        &mut self,
+        session: u32,
+        class: usize,
+        view: &View,
+        adaptive: bool,
+        now_us: i64,
+    ) -> Result<u8, ErrorCode> {
         let outbox = self.outboxes.get_mut(session as usize).and_then(Option::as_mut);
         let outbox = outbox.ok_or(ErrorCode::Internal)?;
         let lanes = &self.lanes;
-        let same = |slot: &Slot| slot.class == class && lanes.get(slot.lane).view() == view;
+        let same = |slot: &Slot| {
+            slot.class == class && slot.adaptive == adaptive && lanes.get(slot.lane).view() == view
+        };
         if let Some(slot) = outbox.slots.iter().position(same) {
             return u8::try_from(slot).map_err(|_| ErrorCode::TooManySlots);
         }
@@ -35,7 +45,10 @@ impl<S: Socket> Engine<S> {
         let lane = self.lanes.join(class, view, (session, slot), outbox.form, now_us);
         let lane = lane.ok_or(ErrorCode::TooManyViews)?;
         outbox.slots.reserve_exact(1); // most sessions have one
-        outbox.slots.push(Slot::new(lane, class, view.channels()[0]));
+        outbox.slots.push(Slot::new(lane, class, view.channels()[0], adaptive));
+        if adaptive {
+            self.adapt(session, slot, class, now_us);
+        }
         Ok(slot)
     }
 
@@ -72,7 +85,7 @@ impl<S: Socket> Engine<S> {
 
     /// One more session wants these symbols of a lane. Where the lane has shown a symbol's quote and begins to show its
     /// prints, the quote is flushed first, out of turn: no print may be newer than the quote beside it.
-    fn want(
+    pub(super) fn want(
         &mut self,
         lane: u32,
         channel: Channel,
@@ -137,6 +150,8 @@ impl<S: Socket> Engine<S> {
             self.flush_lane(lanes[1], now_us, Some(ids), settle, &|| now_us);
         }
         let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
+        let mut marks = outbox.slots[usize::from(from)].marks().to_vec();
+        marks.sort_unstable_by_key(|mark| mark.id);
         for channel in channels.iter().copied() {
             let moved = &held[channel.place()];
             outbox.slots[usize::from(to)].subs[channel.place()].extend(moved.iter().copied());
@@ -144,6 +159,10 @@ impl<S: Socket> Engine<S> {
                 let owed = outbox.slots[usize::from(from)].owes(channel, *id);
                 let missed = outbox.slots[usize::from(from)].held(*id);
                 let to = &mut outbox.slots[usize::from(to)];
+                if let Ok(at) = marks.binary_search_by_key(id, |mark| mark.id) {
+                    let mark = marks[at];
+                    to.mark(*id, mark.told, mark.since_us);
+                }
                 if owed && !broken("move_leaves_the_backlog") {
                     to.owe(channel, *id);
                 }
@@ -184,7 +203,7 @@ impl<S: Socket> Engine<S> {
     /// Owes a session everything it holds, or some symbols of a channel. Answer before calling.
     pub fn repair(&mut self, session: u32, only: Option<(Channel, &Bits)>, now_us: i64) {
         self.queue(session, now_us, |outbox| {
-            outbox.repair(only);
+            outbox.repair(only, now_us);
             true
         });
     }

@@ -55,9 +55,7 @@ impl Lanes {
         self.lanes.is_empty()
     }
 
-    /// Puts a session's slot into the emptiest open phase of a class and view; opens the next phase when all hold
-    /// [`PHASE_SESSIONS`]. Phases are never rebalanced, and closed only with their view, when its last session leaves.
-    /// `None` = [`VIEWS_MAX`] are shown.
+    /// Puts a session's slot into a lane of a class and view; `None` = [`VIEWS_MAX`] are shown.
     pub fn join(
         &mut self,
         class: usize,
@@ -66,6 +64,14 @@ impl Lanes {
         form: Form,
         now_us: i64,
     ) -> Option<u32> {
+        let lane = self.emptiest(class, view, now_us)?;
+        self.enter(lane, session, slot, form);
+        Some(lane)
+    }
+
+    /// The emptiest open phase of a class and view; opens the next phase when all hold [`PHASE_SESSIONS`]. Phases are
+    /// never rebalanced, and closed only with their view, when its last session leaves. `None` = [`VIEWS_MAX`] are shown.
+    pub fn emptiest(&mut self, class: usize, view: &View, now_us: i64) -> Option<u32> {
         let known = self.shown.iter().position(|shown| shown.class == class && shown.view == *view);
         let at = match known {
             Some(at) => at,
@@ -78,7 +84,7 @@ impl Lanes {
         let open = &self.shown[at].lanes;
         let emptiest = open.iter().copied().min_by_key(|lane| self.get(*lane).members.len());
         let phases_max = if RATES_MS[class] == 0 { 1 } else { usize::from(PHASES_MAX) };
-        let lane = match emptiest {
+        Some(match emptiest {
             Some(lane) if open.len() >= phases_max || self.get(lane).members.len() < PHASE_SESSIONS => lane,
             _ => {
                 let phase = u8::try_from(open.len()).unwrap_or(0);
@@ -86,11 +92,14 @@ impl Lanes {
                 self.shown[at].lanes.push(lane);
                 lane
             }
-        };
+        })
+    }
+
+    /// Puts a session's slot into a lane.
+    pub fn enter(&mut self, lane: u32, session: u32, slot: u8, form: Form) {
         let entry = self.get_mut(lane);
         entry.members.push((session, slot));
         entry.forms[form as usize] += 1;
-        Some(lane)
     }
 
     fn open(&mut self, lane: Lane) -> u32 {

@@ -1,6 +1,8 @@
 //! What a session missed: full records of what its backlog names, as the lane last showed them.
 
+use super::rank::{CatchUp, worth};
 use super::{Group, Moment};
+use crate::bits::Bits;
 use crate::flush::{Category, Piece};
 use crate::mutants::broken;
 use crate::outbox::{Outbox, Shared, Socket, Write};
@@ -17,7 +19,8 @@ impl<S: Socket> Outbox<S> {
         let mut told = std::mem::take(&mut shared.scratch.told);
         told.clear();
         let form = self.form;
-        let next = self.slots[slot].pick_full(form, shared, &mut told);
+        let (cap, visible) = (self.group_cap(), self.visible.as_deref());
+        let next = self.slots[slot].pick(form, cap, visible, shared, &mut told);
         let lane = shared.lanes.get(self.slots[slot].lane);
         let moment = Moment {
             tick: lane.tick(shared.now_us),
@@ -40,10 +43,69 @@ impl<S: Socket> Outbox<S> {
 }
 
 impl Slot {
-    /// Picks full records of what is owed, beginning at the cursor, up to one group. Returns the next cursor.
-    fn pick_full(&self, form: Form, shared: &mut Shared<'_>, told: &mut Vec<(Channel, InstrumentId)>) -> u32 {
-        let mut group = Group::begin(shared.scratch, form, 0);
+    /// Picks full records of what is owed, up to one group. Returns the cursor for the next one.
+    fn pick(
+        &self,
+        form: Form,
+        cap: usize,
+        visible: Option<&Bits>,
+        shared: &mut Shared<'_>,
+        told: &mut Vec<(Channel, InstrumentId)>,
+    ) -> u32 {
         shared.scratch.arena.clear();
+        let mut group = Group::begin(shared.scratch, form, 0, cap);
+        match shared.catch_up {
+            // With more owed than marks are kept, each has its turn.
+            CatchUp::ByValue { ripe_after_us } if self.marks().len() == self.owed_len() => {
+                self.pick_by_value(form, visible, ripe_after_us, &mut group, shared, told);
+                self.cursor
+            }
+            _ => self.pick_in_turn(form, &mut group, shared, told),
+        }
+    }
+
+    /// Picks what matters most. Half of the group is for what is owed for too long.
+    fn pick_by_value(
+        &self,
+        form: Form,
+        visible: Option<&Bits>,
+        ripe_after_us: i64,
+        group: &mut Group,
+        shared: &mut Shared<'_>,
+        told: &mut Vec<(Channel, InstrumentId)>,
+    ) {
+        let mut ranking = std::mem::take(&mut shared.scratch.ranking);
+        let (lane, directory, now_us) = (shared.lanes.get(self.lane), shared.directory, shared.now_us);
+        ranking
+            .fill(self.marks(), ripe_after_us, now_us, |mark| worth(mark, lane, directory, visible, now_us));
+        let mut ripe = true;
+        loop {
+            ripe = ripe && !group.is_half_full();
+            let Some(id) = ranking.next(ripe) else {
+                if !std::mem::take(&mut ripe) {
+                    break;
+                }
+                continue;
+            };
+            if !self.pick_one(id, form, group, shared, told) {
+                break;
+            }
+            ranking.choose(id);
+        }
+        if !broken("catch_up_is_not_sorted") {
+            shared.scratch.picks.iter_mut().for_each(|picks| picks.sort_unstable_by_key(|pick| pick.rank));
+        }
+        shared.scratch.ranking = ranking;
+    }
+
+    /// Picks by rising id, beginning at the cursor.
+    fn pick_in_turn(
+        &self,
+        form: Form,
+        group: &mut Group,
+        shared: &mut Shared<'_>,
+        told: &mut Vec<(Channel, InstrumentId)>,
+    ) -> u32 {
         let (before, after): (Vec<InstrumentId>, Vec<InstrumentId>) =
             self.owed_ids().partition(|id| id.0 < self.cursor);
         for (nth, id) in after.iter().chain(&before).enumerate() {
@@ -51,25 +113,40 @@ impl Slot {
             if nth > 0 && nth == after.len() && !broken("catch_up_wraps_around") {
                 return id.0;
             }
-            let is_owed = |channel: &Channel| self.owes(*channel, *id);
-            let channels = self.channels();
-            let mut pieces = [None; 2];
-            for channel in channels.iter().filter(|channel| is_owed(channel)) {
-                pieces[channel.place()] = self.full(*id, *channel, form, shared);
-            }
-            let bytes: u32 = pieces.iter().flatten().map(|piece| piece.len).sum();
-            if !group.fits(bytes as usize) {
+            if !self.pick_one(*id, form, group, shared, told) {
                 return id.0;
             }
-            for (channel, piece) in channels.iter().zip(pieces) {
-                if let Some(piece) = piece {
-                    let rank = self.subs[channel.place()].rank(*id);
-                    group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
-                }
-            }
-            told.extend(channels.iter().copied().filter(is_owed).map(|channel| (channel, *id)));
         }
         0
+    }
+
+    /// Adds all that is owed of a symbol to the group, or nothing when that does not fit.
+    fn pick_one(
+        &self,
+        id: InstrumentId,
+        form: Form,
+        group: &mut Group,
+        shared: &mut Shared<'_>,
+        told: &mut Vec<(Channel, InstrumentId)>,
+    ) -> bool {
+        let is_owed = |channel: &Channel| self.owes(*channel, id);
+        let channels = self.channels();
+        let mut pieces = [None; 2];
+        for channel in channels.iter().filter(|channel| is_owed(channel)) {
+            pieces[channel.place()] = self.full(id, *channel, form, shared);
+        }
+        let bytes: u32 = pieces.iter().flatten().map(|piece| piece.len).sum();
+        if !group.fits(bytes as usize) {
+            return false;
+        }
+        for (channel, piece) in channels.iter().zip(pieces) {
+            if let Some(piece) = piece {
+                let rank = self.subs[channel.place()].rank(id);
+                group.add(shared.scratch, u32::try_from(rank).unwrap_or(0), piece);
+            }
+        }
+        told.extend(channels.iter().copied().filter(is_owed).map(|channel| (channel, id)));
+        true
     }
 
     /// Encodes a symbol's full record into the arena. It costs what copying a kept one would, so none is kept.

@@ -17,6 +17,9 @@ use wire::view_hash::ViewHash;
 /// Damage on the way that a hash told, over all histories.
 pub(crate) static FOUND: AtomicU64 = AtomicU64::new(0);
 
+/// Slots that changed their rate, over all histories.
+pub(crate) static TURNED: AtomicU64 = AtomicU64::new(0);
+
 /// A socket that takes as much as the world lets it.
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
@@ -86,6 +89,10 @@ pub(crate) struct Client {
     reported: u64,
     /// Market data when the client paused, and how much may still come.
     paused: Option<(usize, usize)>,
+    /// Bytes a second that it allows, those that may come at once, since when, and market data before.
+    budget: Option<(i64, i64, i64, usize)>,
+    /// Time at which it reads; 0 = nothing is checked by it.
+    pub(crate) now_us: i64,
     pub(crate) digest: u64,
 }
 
@@ -113,6 +120,8 @@ impl Client {
             reports: VecDeque::new(),
             reported: 0,
             paused: None,
+            budget: None,
+            now_us: 0,
             digest: 0,
         }
     }
@@ -139,6 +148,7 @@ impl Client {
                 self.data_bytes += end;
                 let (begun, allowed) = self.paused.unwrap_or((0, usize::MAX));
                 assert!(self.data_bytes - begun <= allowed, "market data in a pause");
+                self.check_budget();
             }
             match opcode {
                 1 | 2 if is_data && std::mem::take(&mut self.lose_next) => {
@@ -198,6 +208,12 @@ impl Client {
                 let (from, to) = (number("from_slot"), number("slot"));
                 let (from, to) = (u8::try_from(from).unwrap(), u8::try_from(to).unwrap());
                 self.view.moved(from, to, narrow(number("interval_ms")), number("phase_us"), &ids());
+            }
+            "rate_changed" => {
+                let slot = u8::try_from(number("slot")).unwrap();
+                self.view.rate_changed(slot, narrow(number("interval_ms")), number("phase_us"));
+                assert!(number("interval_ms") >= number("asked_ms"), "faster than asked");
+                TURNED.fetch_add(1, Ordering::Relaxed);
             }
             "heartbeat" => {
                 let lost = self.view.heartbeat(number("t_us"), narrow(number("last_frame")));
@@ -264,6 +280,29 @@ impl Client {
         self.paused = None;
     }
 
+    /// Allows so many bytes a second. All that has come must have been read.
+    pub(crate) fn allow(&mut self, budget: Option<(u32, i64)>) {
+        self.keeps_up &= budget.is_none();
+        self.budget =
+            budget.map(|(bytes_per_s, burst)| (bytes_per_s.into(), burst, self.now_us, self.data_bytes));
+    }
+
+    /// No more comes than is allowed, but for the group that was begun and the one that overdraws.
+    fn check_budget(&self) {
+        let Some((bytes_per_s, burst, since_us, before)) = self.budget else { return };
+        let came = i64::try_from(self.data_bytes - before).unwrap();
+        let due = bytes_per_s * (self.now_us - since_us) / 1_000_000 + burst;
+        let most = due + 2 * i64::try_from(GROUP_BYTES_MAX).unwrap();
+        assert!(came <= most, "{came} B of market data where {most} were allowed");
+    }
+
+    /// A client that lost nothing knows when each message was flushed, whatever its slots did.
+    fn check_time(&self, flush_us: Option<i64>) {
+        let Some(flush_us) = flush_us.filter(|_| self.intact && self.now_us > 0) else { return };
+        let age_us = self.now_us - flush_us;
+        assert!((-100_000..60_000_000).contains(&age_us), "flushed {age_us} µs ago");
+    }
+
     /// No shard is called stale for ever.
     pub(crate) fn check_notices(&self) {
         assert!(self.stale.is_empty(), "still stale: {:?}", self.stale);
@@ -278,6 +317,7 @@ impl Client {
         let published = self.view.account(TRADE).published;
         let received = self.view.message(payload, &mut |update| updates.push(update)).unwrap();
         self.gap(received.gap);
+        self.check_time(received.flush_us);
         self.check_lists(received.kind, &Lists::of(&updates), published, truth);
         for update in updates {
             match update {

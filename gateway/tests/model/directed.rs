@@ -5,6 +5,7 @@ use super::feed::{Publisher, symbol};
 use super::random::Random;
 use bytes::Bytes;
 use gateway::engine::{Engine, EngineConfig};
+use gateway::offer::CatchUp;
 use gateway::pending::Join;
 use std::collections::HashMap;
 use wire::control::{Channel, View};
@@ -18,7 +19,8 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
     let now_us = 1_700_000_000_000_000;
     let (mut random, mut histories) = (Random(1), HashMap::new());
     let mut publisher = Publisher::new(0, 100, SIZE as usize);
-    let mut engine = Engine::new(EngineConfig { shards: 1, ..EngineConfig::default() }, now_us);
+    let config = EngineConfig { shards: 1, catch_up: CatchUp::InTurn, ..EngineConfig::default() };
+    let mut engine = Engine::new(config, now_us);
     let wire = Wire::default();
     wire.0.borrow_mut().room = usize::MAX;
     let session = engine.open(wire.clone(), Form::Compact, now_us);
@@ -29,12 +31,9 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
         publisher.batch(now_us);
     }
     assert!(engine.snapshot(0, &publisher.snapshot(now_us), now_us).unwrap());
-    let slot = engine.slot(session, 0, &View::default(), now_us).unwrap();
+    let slot = engine.slot(session, 0, &View::default(), false, now_us).unwrap();
     for channel in Channel::MARKET {
-        let head = format!(
-            "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":0,\"phase_us\":0",
-            channel.word()
-        );
+        let head = format!("\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot}", channel.word());
         let ids = engine.directory.iter().map(|(id, _)| id).collect();
         engine.join(
             session,
@@ -74,10 +73,8 @@ fn held_by_one(publisher: &mut Publisher, now_us: i64) -> (Engine<Wire>, Client)
     let client = Client::new(Form::Compact, wire, session);
     engine.define(publisher.definitions(), now_us);
     assert!(engine.snapshot(0, &publisher.snapshot(now_us), now_us).unwrap());
-    let slot = engine.slot(session, 3, &View::default(), now_us).unwrap();
-    let head = format!(
-        "\"op\":\"subscribed\",\"channel\":\"quote\",\"slot\":{slot},\"interval_ms\":50,\"phase_us\":0"
-    );
+    let slot = engine.slot(session, 3, &View::default(), false, now_us).unwrap();
+    let head = format!("\"op\":\"subscribed\",\"channel\":\"quote\",\"slot\":{slot}");
     let ids = engine.directory.iter().map(|(id, _)| id).collect();
     engine.join(
         session,

@@ -86,7 +86,7 @@ impl Publisher {
         if random.below(5) == 0 {
             return self.levels(index, random, now_us, histories);
         }
-        let row = &mut self.rows[index];
+        let row = &self.rows[index];
         let history = histories.entry((symbol(self.shard, index), self.epoch)).or_default();
         let small = |random: &mut Random, bound: usize| i64::try_from(random.below(bound)).unwrap();
         let last = history.quotes.last().map_or_else(Quote::default, |(quote, _)| *quote);
@@ -117,6 +117,32 @@ impl Publisher {
                 (row.ver.get() + 1, Change::Quote(quote))
             }
         };
+        self.says(index, number, change, now_us, histories);
+    }
+
+    /// Says a quote.
+    pub(crate) fn quote(
+        &mut self,
+        index: usize,
+        quote: Quote,
+        now_us: i64,
+        histories: &mut HashMap<(String, u64), History>,
+    ) {
+        let number = self.rows[index].ver.get() + 1;
+        self.says(index, number, Change::Quote(quote), now_us, histories);
+    }
+
+    fn says(
+        &mut self,
+        index: usize,
+        number: u64,
+        change: Change,
+        now_us: i64,
+        histories: &mut HashMap<(String, u64), History>,
+    ) {
+        let row = &mut self.rows[index];
+        let history = histories.entry((symbol(self.shard, index), self.epoch)).or_default();
+        let last = history.quotes.last().map_or_else(Quote::default, |(quote, _)| *quote);
         let event = Event { index: u32::try_from(index).unwrap(), number, ts_event: now_us * 1_000, change };
         row.apply(&event);
         self.writer.push(&event);

@@ -1,5 +1,7 @@
 //! One history: time, bus, publishers, engine, clients, and what may happen between them.
 
+mod slow;
+
 use super::client::{Client, Truth, Wire};
 use super::feed::{History, Publisher, SHARDS, SIZES, symbol};
 use super::losses::Losses;
@@ -9,10 +11,10 @@ use gateway::bits::Bits;
 use gateway::engine::{Engine, EngineConfig, SessionEvent};
 use gateway::ingest::Want;
 use gateway::last_value::Bounds;
+use gateway::offer::CatchUp;
 use gateway::outbox::Drained;
 use gateway::pending::Join;
 use std::collections::{BTreeMap, HashMap};
-use wire::RATES_MS;
 use wire::control::filter::{Comparison, Filter, FilterField, Test};
 use wire::control::{Channel, DEPTHS, Fields, Period, View as ViewOf};
 use wire::frame::{Form, QuoteImage, State};
@@ -49,6 +51,8 @@ pub(crate) struct World {
     asked_us: Vec<i64>,
     engine: Engine<Wire>,
     clients: Vec<Client>,
+    /// Since when nothing but its own budget hinders each client, µs.
+    free_us: Vec<i64>,
     symbols: HashMap<u32, String>,
     epochs: HashMap<(u32, u64), u64>,
     lossy: bool,
@@ -75,7 +79,14 @@ impl World {
         // A ring too small for the longest interval: lists get holes, totals must not.
         let short = random.below(4) == 0;
         let prints = if short { 24 } else { 1 << 12 };
-        let config = EngineConfig { shards: SHARDS, bounds: BOUNDS, prints, stuck_after_us: i64::MAX };
+        let config = EngineConfig {
+            shards: SHARDS,
+            bounds: BOUNDS,
+            prints,
+            stuck_after_us: i64::MAX,
+            catch_up: [CatchUp::ByValue { ripe_after_us: slow::RIPE_US }, CatchUp::InTurn][random.below(2)],
+            adapt: slow::PATIENCE,
+        };
         let lossy = random.below(4) > 0;
         let size = SIZES[usize::from(random.below(20) == 0)];
         let mut engine = Engine::new(config, now_us);
@@ -98,6 +109,7 @@ impl World {
             asked_us: vec![0; usize::from(SHARDS)],
             engine,
             clients,
+            free_us: vec![now_us; CLIENTS],
             symbols: HashMap::new(),
             epochs: HashMap::new(),
             quiet: false,
@@ -172,6 +184,7 @@ impl World {
         let now_us = self.now_us;
         self.engine.run_due(|| now_us);
         self.check_freshness();
+        self.check_turns();
         self.read_all();
     }
 
@@ -278,7 +291,7 @@ impl World {
 
     fn act(&mut self) {
         let at = self.random.below(CLIENTS);
-        match self.random.below(24) {
+        match self.random.below(28) {
             0..=5 => self.subscribe(at),
             6 | 7 => self.unsubscribe(at),
             8 | 9 => self.set_rate(at),
@@ -291,6 +304,7 @@ impl World {
             }
             11 => {
                 self.clients[at].unpause();
+                self.free_us[at] = self.now_us;
                 self.engine.unpause(self.clients[at].session, self.now_us);
             }
             12 => self.engine.repair(self.clients[at].session, None, self.now_us),
@@ -304,6 +318,7 @@ impl World {
                 self.engine.end(self.clients[at].session);
                 self.clients[at].check_accounts();
                 self.clients[at] = open(&mut self.engine, at, self.now_us, !self.short);
+                self.free_us[at] = self.now_us;
             }
             21 | 22 => {
                 self.read_all();
@@ -312,6 +327,8 @@ impl World {
                     self.engine.report(self.clients[at].session, text.as_bytes(), self.now_us);
                 }
             }
+            24 | 25 => self.set_budget(at),
+            26 => self.set_visible(at),
             20 if self.random.below(3) == 0 => self.clients[at].lose_next = true,
             20 if self.random.below(3) == 0 => self.clients[at].damage_next = true,
             _ => {}
@@ -325,6 +342,7 @@ impl World {
 
     fn set_room(&mut self, at: usize, room: usize) {
         self.clients[at].wire.0.borrow_mut().room = room;
+        self.free_us[at] = self.now_us;
         let session = self.clients[at].session;
         if self.engine.outbox(session).unwrap().busy {
             let drained = self.engine.drain(session, self.now_us);
@@ -357,14 +375,13 @@ impl World {
         if ids.is_empty() || outbox.joins().next().is_some() {
             return;
         }
-        let Ok(slot) = self.engine.slot(session, class, &view, self.now_us) else { return };
-        let phase_us = self.engine.phase_us(session, slot);
+        let Ok(slot) = self.engine.slot(session, class, &view, self.random.below(2) == 0, self.now_us) else {
+            return;
+        };
         let depth = if let ViewOf::Book { depth } = view { depth } else { 0 };
         let head = format!(
-            "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{},\"phase_us\":{phase_us},\
-             \"depth\":{depth}",
-            channel.word(),
-            RATES_MS[class]
+            "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"depth\":{depth}",
+            channel.word()
         );
         let join = Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms: None };
         self.engine.join(session, join, self.now_us);
@@ -375,12 +392,13 @@ impl World {
         if !Channel::MARKET.contains(&channel) {
             return self.subscribe_plain(at, channel);
         }
+        let adaptive = self.random.below(2) == 0;
         let session = self.clients[at].session;
         let outbox = self.engine.outbox(session).unwrap();
         let other = Channel::MARKET[1 - channel.place()];
         let view = self.random.below(if channel == Channel::Quote { 6 } else { 5 });
         // A symbol's two channels share their slot.
-        let mut by_slot: BTreeMap<(usize, usize), Vec<InstrumentId>> = BTreeMap::new();
+        let mut by_slot: BTreeMap<(usize, usize, bool), Vec<InstrumentId>> = BTreeMap::new();
         let busy = outbox.joins().next().is_some();
         let wanted: Vec<_> = self.ids();
         let outbox = self.engine.outbox(session).unwrap();
@@ -391,22 +409,21 @@ impl World {
             let held = outbox.slot_of(other, id).map(|slot| {
                 let view = self.engine.view(session, slot).unwrap();
                 let view = (0..6).find(|nth| views(*nth) == *view).unwrap();
-                (outbox.slots[usize::from(slot)].class, view)
+                let slot = &outbox.slots[usize::from(slot)];
+                (slot.class, view, slot.adaptive)
             });
-            if held.is_none_or(|(_, view)| view != FILTERED || channel == Channel::Quote) {
-                by_slot.entry(held.unwrap_or((class, view))).or_default().push(id);
+            if held.is_none_or(|(_, view, _)| view != FILTERED || channel == Channel::Quote) {
+                by_slot.entry(held.unwrap_or((class, view, adaptive))).or_default().push(id);
             }
         }
-        for ((class, view), ids) in by_slot {
+        for ((class, view, adaptive), ids) in by_slot {
             let max_age_ms =
                 (self.random.below(3) == 0).then(|| [100, 150, 400, 1_000][self.random.below(4)]);
-            let Ok(slot) = self.engine.slot(session, class, &views(view), self.now_us) else { continue };
-            let phase_us = self.engine.phase_us(session, slot);
+            let slot = self.engine.slot(session, class, &views(view), adaptive, self.now_us);
+            let Ok(slot) = slot else { continue };
             let head = format!(
-                "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"interval_ms\":{},\"phase_us\":{phase_us},\
-                 \"view\":{view}",
-                channel.word(),
-                RATES_MS[class]
+                "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"view\":{view}",
+                channel.word()
             );
             self.engine.join(
                 session,
@@ -454,7 +471,8 @@ impl World {
         let Some((from, ids)) = self.some_held(at, None) else { return };
         let (session, class) = (self.clients[at].session, [0, 1, 3, 5, 7][self.random.below(5)]);
         let view = self.engine.view(session, from).unwrap().clone();
-        let Ok(to) = self.engine.slot(session, class, &view, self.now_us) else { return };
+        let adaptive = self.random.below(2) == 0;
+        let Ok(to) = self.engine.slot(session, class, &view, adaptive, self.now_us) else { return };
         if from == to {
             return;
         }
@@ -463,7 +481,7 @@ impl World {
             (ids.iter().map(|id| id.0).collect(), self.engine.phase_us(session, to));
         let text = format!(
             "{{\"op\":\"rate_set\",\"from_slot\":{from},\"slot\":{to},\"interval_ms\":{},\"phase_us\":{phase_us},\"ids\":{ids:?}}}",
-            RATES_MS[class]
+            self.engine.interval_ms(session, to)
         );
         self.engine.answer(session, text.as_bytes(), self.now_us);
     }
@@ -476,6 +494,7 @@ impl World {
         }
         let truth = truth!(self);
         for client in &mut self.clients {
+            client.now_us = self.now_us;
             client.read(&truth);
         }
     }
@@ -535,6 +554,8 @@ impl World {
             self.set_room(at, usize::MAX);
             self.clients[at].unpause();
             self.engine.unpause(self.clients[at].session, self.now_us);
+            self.clients[at].allow(None);
+            self.engine.set_budget(self.clients[at].session, None, self.now_us);
         }
         for _ in 0..160 {
             self.pass(20_000);

@@ -35,6 +35,7 @@ fields! {
     Side = "side", Type = "type", Qty = "qty", Price = "price", Tif = "tif", ExpiresMs = "expires_ms",
     CancelOnDisconnect = "cancel_on_disconnect", GraceMs = "grace_ms", Depth = "depth",
     Buckets = "buckets", MaxAgeMs = "max_age_ms", Fields = "fields", Filter = "filter", Period = "period", EveryMs = "every_ms",
+    Adaptive = "adaptive", BytesPerS = "bytes_per_s",
 }
 
 const FIELDS: usize = Field::NAMES.len();

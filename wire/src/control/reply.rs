@@ -170,6 +170,8 @@ pub struct RateSet {
     pub slot: Option<u8>,
     /// Interval in force.
     pub interval_ms: u32,
+    /// Whether it may grow while the session cannot follow it.
+    pub adaptive: bool,
     /// Where in the interval this session is flushed.
     pub phase_us: u32,
     /// What moved.
@@ -178,6 +180,43 @@ pub struct RateSet {
     pub rejected: Vec<Rejected>,
     /// Whether another part follows.
     pub more: bool,
+}
+
+/// `rate_changed`: the gateway changed the interval of an adaptive slot; its wire sets stay.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RateChanged {
+    /// Slot.
+    pub slot: u8,
+    /// Interval in force from here on.
+    pub interval_ms: u32,
+    /// Where in the interval this session is flushed.
+    pub phase_us: u32,
+    /// The interval that was asked for; it is never faster.
+    pub asked_ms: u32,
+    /// `slow` or `recovered`.
+    pub reason: &'static str,
+}
+
+/// `budget_set`.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BudgetSet {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// Limit in force; null = none.
+    pub bytes_per_s: Option<u32>,
+}
+
+/// `visible_set`.
+#[derive(Debug, Clone, Serialize)]
+pub struct VisibleSet {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// How many instruments count as on screen; 0 = none is before another.
+    pub symbols: usize,
+    /// What was refused.
+    pub rejected: Vec<Rejected>,
 }
 
 /// `paused`, `unpaused`.

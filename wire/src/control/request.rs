@@ -18,6 +18,9 @@ pub(super) const MAX_AGE_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 /// Bounds of the time between two `stats`.
 pub(super) const STATS_MS: std::ops::RangeInclusive<u64> = 1_000..=60_000;
 
+/// Bounds of `bytes_per_s`.
+pub const BYTES_PER_S: std::ops::RangeInclusive<u32> = 1_000..=100_000_000;
+
 /// Longest time an order may wait to be taken, in milliseconds.
 pub const EXPIRES_MS_MAX: u64 = 60_000;
 
@@ -50,6 +53,10 @@ pub enum Op<'a> {
     Unpause,
     /// `repair`: all, or the named symbols of a channel.
     Repair(Option<Selection<'a>>),
+    /// `budget`: most bytes of market data a second, [`BYTES_PER_S`]; none = no limit.
+    Budget(Option<u32>),
+    /// `visible`: the rows on screen, which are caught up first; none = no row before another.
+    Visible(Names<'a>),
     /// `hashes`: of every bucket (instrument id mod [`crate::view_hash::BUCKETS`]), or of each symbol in some of them.
     Hashes(Option<Vec<u8>>),
     /// `stats`: to be told the session's own statistics.
@@ -271,6 +278,8 @@ pub struct Subscribe<'a> {
     pub max_age_ms: Option<u32>,
     /// What is shown.
     pub view: View,
+    /// The interval may grow while the session cannot follow it.
+    pub adaptive: bool,
 }
 
 /// Symbols of a channel: `unsubscribe`, `repair`.
@@ -291,4 +300,6 @@ pub struct SetRate<'a> {
     pub symbols: Names<'a>,
     /// The new interval in milliseconds.
     pub interval_ms: u32,
+    /// As in [`Subscribe::adaptive`].
+    pub adaptive: bool,
 }

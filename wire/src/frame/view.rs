@@ -304,6 +304,11 @@ impl View {
         }
     }
 
+    /// `rate_changed`: a slot runs at another interval from here on; its wire sets stay.
+    pub fn rate_changed(&mut self, slot: u8, interval_ms: u32, phase_us: i64) {
+        self.timed(slot, interval_ms, phase_us);
+    }
+
     /// A heartbeat. True when a frame was lost: ask for repair.
     pub fn heartbeat(&mut self, t_us: i64, last_frame: u32) -> bool {
         for timing in self.timing.iter_mut().filter(|timing| timing.tick_us > 0) {

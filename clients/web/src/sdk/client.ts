@@ -6,6 +6,7 @@ import { isData } from './json.js';
 import { Orders, type Order } from './orders.js';
 import { reconnects } from './protocol.js';
 import type {
+  BudgetSet,
   Channel,
   ErrorReply,
   Hashes,
@@ -13,11 +14,13 @@ import type {
   NewOrder,
   Notice,
   OrderReply,
+  RateChanged,
   RateSet,
   Rejected,
   Report,
   Subscribed,
   Unsubscribed,
+  VisibleSet,
   Welcome,
 } from './protocol.js';
 import type { Form, Head } from './records.js';
@@ -60,6 +63,8 @@ export interface ClientOptions extends ViewEvents {
   notice?(notice: Notice): void;
   /** Symbols of this shard are stale because of this; null: they are fresh. What is let go is not told. */
   freshness?(shard: number, why: Stale | null): void;
+  /** An adaptive slot runs at another interval now. */
+  rateChanged?(changed: RateChanged): void;
   heartbeat?(heartbeat: Heartbeat): void;
   /** These symbols were not as the gateway says, and are asked for in full. */
   mismatch?(channel: Channel, symbols: string[]): void;
@@ -110,6 +115,7 @@ interface Wanted {
   channel: Channel;
   intervalMs: number;
   maxAgeMs: number | undefined;
+  adaptive: boolean;
 }
 
 const ORDER_WAIT_MS = 6_000;
@@ -133,6 +139,9 @@ export class Client {
   private readonly now: () => number;
   private readonly pending = new Map<number, Pending>();
   private readonly wanted = new Map<string, Wanted & { name: string }>();
+  /** What is said again after a reconnect. */
+  private bytesPerS: number | null = null;
+  private rowsOnScreen: string[] = [];
   private nextId = 1;
   private rows: Report[] = [];
   private retry: ReturnType<typeof setTimeout> | null = null;
@@ -271,6 +280,11 @@ export class Client {
         if (part.slot !== null) this.timing.slot(part.slot, part.interval_ms, part.phase_us);
         return this.part(part, []);
       }
+      case 'rate_changed': {
+        const changed = message as RateChanged;
+        this.timing.slot(changed.slot, changed.interval_ms, changed.phase_us);
+        return this.options.rateChanged?.(changed);
+      }
       case 'heartbeat':
         return this.beat(message as Heartbeat);
       case 'hashes':
@@ -303,9 +317,11 @@ export class Client {
     this.timing.reset(welcome.server_time_us);
     this.setLink('open', '');
     this.options.welcome?.(welcome);
+    if (this.bytesPerS !== null) this.budget(this.bytesPerS).catch(() => undefined);
+    if (this.rowsOnScreen.length > 0) this.visible(this.rowsOnScreen).catch(() => undefined);
     const groups = new Map<string, Wanted & { names: string[] }>();
     for (const { name, ...how } of this.wanted.values()) {
-      const key = `${how.channel} ${how.intervalMs} ${how.maxAgeMs}`;
+      const key = `${how.channel} ${how.intervalMs} ${how.maxAgeMs} ${how.adaptive}`;
       const group = groups.get(key) ?? { ...how, names: [] };
       group.names.push(name);
       groups.set(key, group);
@@ -417,10 +433,11 @@ export class Client {
 
   /**
    * Subscribes now and after every reconnect. Settles when the last part of the answer is here. Shards of which the last
-   * proof is older than `maxAgeMs` are told as stale.
+   * proof is older than `maxAgeMs` are told as stale. With `adaptive` the gateway may lengthen the interval while this client
+   * cannot follow.
    */
-  subscribe(channel: Channel, symbols: string[], intervalMs: number, maxAgeMs?: number): Promise<Outcome> {
-    const how = { channel, intervalMs, maxAgeMs };
+  subscribe(channel: Channel, symbols: string[], intervalMs: number, maxAgeMs?: number, adaptive = false): Promise<Outcome> {
+    const how = { channel, intervalMs, maxAgeMs, adaptive };
     for (const name of symbols) this.wanted.set(`${channel} ${name}`, { ...how, name });
     return this.ask(symbols, how);
   }
@@ -428,8 +445,8 @@ export class Client {
   /** A gateway that has just started knows no symbol yet: a wanted pattern is asked for again until it matches. */
   private async ask(symbols: string[], how: Wanted): Promise<Outcome> {
     const socket = this.socket;
-    const { channel, intervalMs, maxAgeMs } = how;
-    const age = maxAgeMs === undefined ? {} : { max_age_ms: maxAgeMs };
+    const { channel, intervalMs, maxAgeMs, adaptive } = how;
+    const age = { ...(maxAgeMs === undefined ? {} : { max_age_ms: maxAgeMs }), ...(adaptive ? { adaptive } : {}) };
     const outcome = await this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs, ...age });
     const early = outcome.rejected.filter(({ symbol, code }) => code === 'unknown_symbol' && symbol.includes('*'));
     if (early.length > 0) {
@@ -446,11 +463,24 @@ export class Client {
     return this.request<Outcome>({ op: 'unsubscribe', channel, symbols });
   }
 
-  setRate(channel: Channel, symbols: string[], intervalMs: number): Promise<Outcome> {
+  setRate(channel: Channel, symbols: string[], intervalMs: number, adaptive = false): Promise<Outcome> {
     for (const wanted of this.wanted.values()) {
-      if (symbols.includes(wanted.name)) wanted.intervalMs = intervalMs;
+      if (symbols.includes(wanted.name)) Object.assign(wanted, { intervalMs, adaptive });
     }
-    return this.request<Outcome>({ op: 'set_rate', channel, symbols, interval_ms: intervalMs });
+    const how = adaptive ? { adaptive } : {};
+    return this.request<Outcome>({ op: 'set_rate', channel, symbols, interval_ms: intervalMs, ...how });
+  }
+
+  /** Limits market data to so many bytes a second (1,000 to 100,000,000; null = no limit), also after a reconnect. */
+  budget(bytesPerS: number | null): Promise<BudgetSet> {
+    this.bytesPerS = bytesPerS;
+    return this.request<BudgetSet>({ op: 'budget', bytes_per_s: bytesPerS });
+  }
+
+  /** Names the rows on screen (symbols and patterns; none = all alike): what is missed of them is told first. */
+  visible(symbols: string[]): Promise<VisibleSet> {
+    this.rowsOnScreen = symbols;
+    return this.request<VisibleSet>({ op: 'visible', symbols });
   }
 
   /** Sends a new order. Always settles: with the gateway's outcome, an error, or `unknown`; rejects only unsent. */

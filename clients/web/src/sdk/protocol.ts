@@ -47,6 +47,9 @@ export interface Subscribed {
   channel: Channel;
   slot: number;
   interval_ms: number;
+  /** Whether the gateway may lengthen the interval, and what was asked for where it may. */
+  adaptive?: boolean;
+  asked_ms?: number;
   phase_us: number;
   symbols: SymbolInfo[];
   rejected?: Rejected[];
@@ -74,6 +77,31 @@ export interface RateSet {
   ids: number[];
   rejected: Rejected[];
   more?: boolean;
+}
+
+/** A slot runs at another interval: the gateway found this client too slow, or fast enough again. Its wire sets stay. */
+export interface RateChanged {
+  op: 'rate_changed';
+  slot: number;
+  interval_ms: number;
+  phase_us: number;
+  asked_ms: number;
+  reason: 'slow' | 'recovered';
+}
+
+/** Answer to `budget`; null = no limit. */
+export interface BudgetSet {
+  op: 'budget_set';
+  id?: number;
+  bytes_per_s: number | null;
+}
+
+/** Answer to `visible`: how many instruments count as on screen. */
+export interface VisibleSet {
+  op: 'visible_set';
+  id?: number;
+  symbols: number;
+  rejected: Rejected[];
 }
 
 export interface Heartbeat {

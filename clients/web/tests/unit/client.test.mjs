@@ -54,6 +54,30 @@ test('an answer in parts settles with all of them', async () => {
   client.close();
 });
 
+test('a budget and the rows on screen are said again after a reconnect, and a changed rate is told', async () => {
+  const told = [];
+  const { client, open, say, sockets } = connected({ rateChanged: (changed) => told.push(changed.reason) });
+  const socket = open();
+  const asked = client.budget(4_000);
+  say({ op: 'budget_set', id: socket.sent.at(-1).id, bytes_per_s: 4_000 });
+  assert.equal((await asked).bytes_per_s, 4_000);
+  const rows = client.visible(['A', 'B*']);
+  say({ op: 'visible_set', id: socket.sent.at(-1).id, symbols: 3, rejected: [] });
+  assert.equal((await rows).symbols, 3);
+  client.subscribe('quote', ['A'], 50, undefined, true).catch(() => undefined);
+  assert.equal(socket.sent.at(-1).adaptive, true);
+  say({ op: 'rate_changed', slot: 0, interval_ms: 100, phase_us: 50_000, asked_ms: 50, reason: 'slow' });
+  assert.deepEqual(told, ['slow']);
+  socket.onclose({ code: 1006, reason: '' });
+  client.retryNow();
+  open();
+  const again = sockets.at(-1).sent.map(({ id: _, ...message }) => message);
+  assert.ok(again.some((message) => message.op === 'budget' && message.bytes_per_s === 4_000));
+  assert.ok(again.some((message) => message.op === 'visible' && message.symbols.length === 2));
+  assert.ok(again.some((message) => message.op === 'subscribe' && message.adaptive === true));
+  client.close();
+});
+
 test('an error rejects its request alone', async () => {
   const { client, open, say } = connected();
   const socket = open();

@@ -3,8 +3,8 @@
 use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, whole, width};
 use crate::control::Fault;
 use crate::control::request::{
-    Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op, REQUEST_BUCKETS_MAX,
-    REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, STATS_MS, Selection, SetRate, Subscribe,
+    BYTES_PER_S, Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op,
+    REQUEST_BUCKETS_MAX, REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, STATS_MS, Selection, SetRate, Subscribe,
 };
 use crate::error::ErrorCode;
 use crate::instrument::valid_pattern;
@@ -25,9 +25,12 @@ const SUBSCRIBE: u64 = set(&[
     Field::Filter,
     Field::Period,
     Field::MaxAgeMs,
+    Field::Adaptive,
 ]);
 const SELECTION: u64 = set(&[Field::Channel, Field::Symbols]);
-const SET_RATE: u64 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs]);
+const SET_RATE: u64 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs, Field::Adaptive]);
+const BUDGET: u64 = set(&[Field::BytesPerS]);
+const VISIBLE: u64 = set(&[Field::Symbols]);
 const HASHES: u64 = set(&[Field::Buckets]);
 const STATS: u64 = set(&[Field::EveryMs]);
 const PING: u64 = set(&[Field::T]);
@@ -64,6 +67,8 @@ impl<'a> Message<'_, 'a> {
             "subscribe" => SUBSCRIBE,
             "unsubscribe" | "repair" => SELECTION,
             "set_rate" => SET_RATE,
+            "budget" => BUDGET,
+            "visible" => VISIBLE,
             "hashes" => HASHES,
             "ping" => PING,
             "stats" => STATS,
@@ -85,6 +90,8 @@ impl<'a> Message<'_, 'a> {
             "repair" if !self.has(Field::Channel) && !self.has(Field::Symbols) => Op::Repair(None),
             "repair" => Op::Repair(Some(self.selection()?)),
             "set_rate" => self.set_rate().map(Op::SetRate)?,
+            "budget" => Op::Budget(self.bytes_per_s()?),
+            "visible" => Op::Visible(self.symbols(0)?),
             "hashes" => Op::Hashes(self.buckets()?),
             "ping" => Op::Ping { t: self.whole(Field::T, 0, MAX_WHOLE)? },
             "stats" => Op::Stats { every_ms: self.stats_every()? },
@@ -159,21 +166,23 @@ impl<'a> Message<'_, 'a> {
         for field in [Field::Early, Field::EventTime] {
             self.unsupported_flag(field)?;
         }
-        let (channel, symbols) = (self.channel()?, self.symbols()?);
+        let (channel, symbols) = (self.channel()?, self.symbols(1)?);
         let view = self.view(channel)?;
         let interval_ms = self.interval()?.unwrap_or(INTERVAL_MS_DEFAULT);
         let max_age_ms = self.whole(Field::MaxAgeMs, *MAX_AGE_MS.start(), *MAX_AGE_MS.end())?;
         let max_age_ms = max_age_ms.and_then(|ms| u32::try_from(ms).ok());
-        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms, view })
+        let adaptive = self.flag(Field::Adaptive)?;
+        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms, view, adaptive })
     }
 
     fn set_rate(&self) -> Result<SetRate<'a>, Fault> {
         let interval_ms = self.interval()?.ok_or_else(|| bad("interval_ms", "missing"))?;
-        Ok(SetRate { channel: self.channel()?, symbols: self.symbols()?, interval_ms })
+        let adaptive = self.flag(Field::Adaptive)?;
+        Ok(SetRate { channel: self.channel()?, symbols: self.symbols(1)?, interval_ms, adaptive })
     }
 
     fn selection(&self) -> Result<Selection<'a>, Fault> {
-        Ok(Selection { channel: self.channel()?, symbols: self.symbols()? })
+        Ok(Selection { channel: self.channel()?, symbols: self.symbols(1)? })
     }
 
     fn order_new(&self) -> Result<Op<'a>, Fault> {
@@ -213,14 +222,31 @@ impl<'a> Message<'_, 'a> {
 
     /// A flag whose meaning comes later: `false` is what happens anyway, `true` is refused.
     fn unsupported_flag(&self, field: Field) -> Result<(), Fault> {
-        let name = Field::NAMES[field as usize];
-        match self.node(field) {
-            None | Some(Node::Static(StaticNode::Bool(false))) => Ok(()),
-            Some(Node::Static(StaticNode::Bool(true))) => {
-                Err(fault(ErrorCode::NotSupportedYet, format!("{name}: true")))
-            }
-            Some(_) => Err(bad(name, "true or false")),
+        if self.flag(field)? {
+            let name = Field::NAMES[field as usize];
+            return Err(fault(ErrorCode::NotSupportedYet, format!("{name}: true")));
         }
+        Ok(())
+    }
+
+    /// A flag that is false where it is not there.
+    fn flag(&self, field: Field) -> Result<bool, Fault> {
+        match self.node(field) {
+            None => Ok(false),
+            Some(Node::Static(StaticNode::Bool(flag))) => Ok(*flag),
+            Some(_) => Err(bad(Field::NAMES[field as usize], "true or false")),
+        }
+    }
+
+    fn bytes_per_s(&self) -> Result<Option<u32>, Fault> {
+        let field = Field::BytesPerS;
+        let value = match self.node(field) {
+            None => return Err(bad("bytes_per_s", "missing")),
+            Some(Node::Static(StaticNode::Null)) => return Ok(None),
+            Some(node) => whole(node, (*BYTES_PER_S.start()).into(), (*BYTES_PER_S.end()).into()),
+        };
+        let value = value.and_then(|value| u32::try_from(value).ok());
+        value.map(Some).ok_or_else(|| bad("bytes_per_s", "a whole number from 1000 to 100000000, or null"))
     }
 
     fn channel(&self) -> Result<Channel, Fault> {
@@ -229,12 +255,13 @@ impl<'a> Message<'_, 'a> {
             .ok_or_else(|| fault(ErrorCode::UnknownChannel, format!("channel: no such: {}", shown(word))))
     }
 
-    fn symbols(&self) -> Result<Names<'a>, Fault> {
-        let what = "a list of 1 to 4096 symbols or patterns";
+    /// A list of at least `least` names.
+    fn symbols(&self, least: usize) -> Result<Names<'a>, Fault> {
+        let what = &format!("a list of {least} to 4096 symbols or patterns");
         let Some(Node::Array { len, .. }) = self.node(Field::Symbols) else {
             return Err(bad("symbols", if self.has(Field::Symbols) { what } else { "missing" }));
         };
-        if !(1..=REQUEST_SYMBOLS_MAX).contains(len) {
+        if !(least..=REQUEST_SYMBOLS_MAX).contains(len) {
             return Err(bad("symbols", what));
         }
         let first = self.at[Field::Symbols as usize] as usize + 1;

@@ -142,6 +142,42 @@ fn channels_symbols_and_intervals_are_checked() {
 }
 
 #[test]
+fn a_slow_reader_says_what_it_can_take() {
+    assert!(decode(r#"{"op":"budget","bytes_per_s":1000}"#).unwrap().contains("Budget(Some(1000))"));
+    assert!(decode(r#"{"op":"budget","bytes_per_s":100000000}"#).is_ok());
+    assert!(decode(r#"{"op":"budget","bytes_per_s":null}"#).unwrap().contains("Budget(None)"));
+    refused(r#"{"op":"budget"}"#, ErrorCode::BadField, "bytes_per_s: missing");
+    for bad in ["999", "100000001", "0", "-1", "1e4", "4000.5", "\"4000\"", "true", "[4000]", "{}"] {
+        refused(&format!(r#"{{"op":"budget","bytes_per_s":{bad}}}"#), ErrorCode::BadField, "bytes_per_s");
+    }
+    refused(r#"{"op":"budget","bytes_per_s":4000,"symbols":["A"]}"#, ErrorCode::BadField, "symbols");
+    assert!(decode(r#"{"op":"visible","symbols":[]}"#).unwrap().contains("Visible(Names([]))"));
+    assert!(decode(r#"{"op":"visible","symbols":["A","B*"]}"#).is_ok());
+    refused(r#"{"op":"visible"}"#, ErrorCode::BadField, "symbols: missing");
+    for bad in ["\"A\"", "null", "[7]", "[\"A B\"]", "[[]]", "{}"] {
+        refused(&format!(r#"{{"op":"visible","symbols":{bad}}}"#), ErrorCode::BadField, "symbols");
+    }
+    let many = vec!["\"A*\""; 65].join(",");
+    refused(&format!(r#"{{"op":"visible","symbols":[{many}]}}"#), ErrorCode::BadField, "64 patterns");
+    refused(r#"{"op":"visible","channel":"quote","symbols":["A"]}"#, ErrorCode::BadField, "channel");
+    for (op, with) in [("subscribe", ""), ("set_rate", r#","interval_ms":50"#)] {
+        let asked = |flag: &str| {
+            decode(&format!(r#"{{"op":"{op}","channel":"quote","symbols":["A"]{with},"adaptive":{flag}}}"#))
+        };
+        assert!(asked("true").unwrap().contains("adaptive: true"));
+        assert!(asked("false").unwrap().contains("adaptive: false"));
+        for bad in ["1", "null", "\"true\"", "[true]"] {
+            assert!(asked(bad).unwrap_err().2.contains("adaptive: true or false"), "{bad}");
+        }
+    }
+    refused(
+        r#"{"op":"unsubscribe","channel":"quote","symbols":["A"],"adaptive":true}"#,
+        ErrorCode::BadField,
+        "adaptive",
+    );
+}
+
+#[test]
 fn a_decoder_serves_many_messages_in_turn() {
     let mut decoder = Decoder::default();
     for round in 0..3 {
