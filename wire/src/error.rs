@@ -62,7 +62,7 @@ registry! {
     UnknownChannel = 1102, "unknown_channel", Never;
     /// The interval is not one of the offered rates.
     BadInterval = 1103, "bad_interval", Never;
-    /// The symbol's other channel runs at another interval.
+    /// The symbol's other channel runs at another interval, or only one of them is adaptive.
     IntervalConflict = 1104, "interval_conflict", Never;
     /// Held already; the item shows the effective interval.
     AlreadySubscribed = 1105, "already_subscribed", Never;

@@ -57,7 +57,7 @@ fn written(request: &Request<'_>) -> Vec<u8> {
             ("hello", Value::Object(fields))
         }
         Op::Subscribe(asked) => {
-            let mut fields = json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms });
+            let mut fields = json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms, "adaptive": asked.adaptive });
             if let Some(max_age_ms) = asked.max_age_ms {
                 fields["max_age_ms"] = max_age_ms.into();
             }
@@ -69,7 +69,7 @@ fn written(request: &Request<'_>) -> Vec<u8> {
         }
         Op::SetRate(asked) => (
             "set_rate",
-            json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms }),
+            json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms, "adaptive": asked.adaptive }),
         ),
         Op::Repair(None) => ("repair", json!({})),
         Op::Repair(Some(asked)) => {
@@ -77,6 +77,8 @@ fn written(request: &Request<'_>) -> Vec<u8> {
         }
         Op::Hashes(None) => ("hashes", json!({})),
         Op::Hashes(Some(buckets)) => ("hashes", json!({ "buckets": buckets })),
+        Op::Budget(bytes_per_s) => ("budget", json!({ "bytes_per_s": bytes_per_s })),
+        Op::Visible(names) => ("visible", json!({ "symbols": names.0 })),
         Op::Pause => ("pause", json!({})),
         Op::Unpause => ("unpause", json!({})),
         Op::Stats { every_ms } => ("stats", json!({ "every_ms": every_ms })),
@@ -142,6 +144,7 @@ fn symbols(op: &Op<'_>) -> usize {
     match op {
         Op::Subscribe(asked) => asked.symbols.0.capacity(),
         Op::SetRate(asked) => asked.symbols.0.capacity(),
+        Op::Visible(names) => names.0.capacity(),
         Op::Unsubscribe(asked) | Op::Repair(Some(asked)) => asked.symbols.0.capacity(),
         _ => 0,
     }
