@@ -120,7 +120,7 @@ pub(crate) fn python_venv() -> Result<PathBuf, String> {
     )?;
     let mut install = Command::new(&python);
     install.current_dir(root()).args(["-m", "pip", "install", "-q", "--disable-pip-version-check"]);
-    quiet(install.args(["numpy", "websockets", "-e", "clients/python"]), "pip install")?;
+    quiet(install.args(["numpy", "websockets", "-e", "clients/python[test]"]), "pip install")?;
     fs::write(&stamp, &wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
     Ok(python)
 }
