@@ -1,5 +1,6 @@
 //! What the gateway is told at its start: flags first, then the environment. The only file that reads either.
 
+use crate::auth::origins::is_origin;
 use clap::{Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,10 @@ pub struct Config {
     /// Accounts that a hello may name without proof. Development only: refused unless `--listen` is loopback.
     #[arg(long, env = "TICKGATE_DEMO_ACCOUNTS", value_delimiter = ',', value_name = "A1,A2,…", value_parser = account)]
     pub demo_accounts: Vec<AccountId>,
+
+    /// Origin of pages that may connect, beside the gateway's own; may stand several times.
+    #[arg(long, env = "TICKGATE_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN", value_parser = origin)]
+    pub allow_origin: Vec<String>,
 
     /// Limits per account: `default` 100 orders a second, `bench` 50,000.
     #[arg(long, env = "TICKGATE_LIMITS", default_value = "default")]
@@ -127,6 +132,11 @@ impl Config {
     }
 }
 
+fn origin(text: &str) -> Result<String, String> {
+    let why = "scheme, host and port as browsers write them, like https://app.example";
+    if is_origin(text) { Ok(text.to_owned()) } else { Err(why.to_owned()) }
+}
+
 fn account(text: &str) -> Result<AccountId, String> {
     AccountId::new(text).map_err(|error| error.to_string())
 }
@@ -153,11 +163,16 @@ mod tests {
             &["--limits", "bench", "--listen", "0.0.0.0:80"],
             &["--limits", "none"],
             &["--page-dir", "/no/such/folder"],
+            &["--allow-origin", "*"],
+            &["--allow-origin", "https://a.example/"],
         ] {
             assert!(parse(flags).is_err(), "{flags:?}");
         }
         let config = parse(&["--demo-accounts", "A1,A2", "--limits", "bench"]).unwrap();
         assert_eq!(config.demo_accounts, ["A1", "A2"].map(|name| AccountId::new(name).unwrap()));
         assert_eq!(config.limits.orders_per_s(), 50_000);
+        let config =
+            parse(&["--allow-origin", "https://a.example", "--allow-origin", "http://b:81"]).unwrap();
+        assert_eq!(config.allow_origin.len(), 2);
     }
 }

@@ -441,6 +441,13 @@ impl<S: Socket> Engine<S> {
         u32::try_from(self.outboxes.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// Opens a session that reads server-sent events.
+    pub fn open_events(&mut self, socket: S, now_us: i64) -> u32 {
+        let session = self.open(socket, Form::Json, now_us);
+        self.outboxes[session as usize].iter_mut().for_each(Outbox::become_events);
+        session
+    }
+
     /// Ends a session and gives back what it held; its number may be given again. Returns its socket.
     pub fn end(&mut self, session: u32) -> Option<S> {
         let outbox = self.outboxes.get_mut(session as usize)?.take()?;

@@ -2,23 +2,31 @@
 
 mod asked;
 mod bodies;
+mod cors;
 mod echo;
 mod exchange;
 mod pages;
 
-pub use asked::{Asked, BadQuery, shown};
+pub use asked::{Asked, BadQuery, Parameters, shown};
 pub use bodies::{BODIES_BYTES_MAX, Bodies};
 pub use pages::{Page, Pages};
 
+use crate::auth::origins::Origins;
 use crate::session::guard::Limits;
-use crate::session::{Host, Link, handshake, linger, run};
+use crate::session::{Host, Link, follow, handshake, linger, run};
+use crate::stream::Stream;
 use bytes::Bytes;
 use echo::Echo;
-use http_body_util::Full;
+use exchange::Begun;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Request, Response, StatusCode};
-use std::cell::Cell;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -37,14 +45,22 @@ const LINGERING_MAX: u32 = 10;
 pub trait Site: Host + 'static {
     /// Opens a session; its number is the engine's.
     fn open(&self, link: Rc<Link>, form: Form) -> u32;
-    /// Whether anybody may name an account: then a page may connect only by a loopback name, so that no foreign page
-    /// reaches it by having its own name resolve here.
-    fn development(&self) -> bool {
-        false
-    }
     /// The answer to a `GET`; `None` = there is none.
     fn get(&self, asked: &Asked<'_>) -> Option<Page>;
+    /// What a stream of events is asked to hold.
+    ///
+    /// # Errors
+    /// The answer to a question that has none.
+    fn stream(&self, asked: &Asked<'_>) -> Result<Stream, Page>;
+    /// Opens a session that reads nothing and writes events; its number is the engine's.
+    fn open_stream(&self, link: Rc<Link>, stream: Stream) -> u32;
 }
+
+/// Where streams of events are.
+pub const STREAM: &str = "/v1/stream";
+
+/// An answer: whole, or one whose body is written by its session.
+pub(crate) type Answer = Response<Either<Full<Bytes>, Begun>>;
 
 /// What the door lets in.
 #[derive(Debug)]
@@ -55,6 +71,8 @@ pub struct Door {
     pub pages: Pages,
     /// Bounds of messages.
     pub limits: Limits,
+    /// Pages that may open a socket, or read what is served here.
+    pub origins: Origins,
     /// Whether `/echo` is there.
     pub socket_echo: bool,
     /// Bodies of answers that are on their way.
@@ -140,10 +158,12 @@ fn refuse(stream: TcpStream, lingering: &Rc<Cell<u32>>) {
     }
 }
 
-#[derive(Clone, Copy)]
+/// What a connection becomes.
 enum Upgrade {
     Site(Form),
     Echo,
+    /// Once the head of its answer is written.
+    Stream(Stream, Rc<Cell<bool>>),
 }
 
 async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, echo: Rc<Echo>) {
@@ -160,63 +180,133 @@ async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, ech
             let session = echo.open(Rc::clone(&link));
             run(&*echo, &link, session, early, echo::LIMITS).await;
         }
+        // What came behind the question is as little read as what comes later.
+        Upgrade::Stream(stream, _) => {
+            let session = site.open_stream(Rc::clone(&link), stream);
+            follow(&*site, &link, session).await;
+        }
     }
 }
 
 fn answer<S: Site>(
+    request: Request<Incoming>,
+    site: &S,
+    door: &Door,
+    upgraded: &RefCell<Option<Upgrade>>,
+) -> Answer {
+    if !cors::is_shared(request.uri().path()) {
+        return own(request, site, door, upgraded);
+    }
+    let (parts, _no_body) = request.into_parts();
+    let mut response = cors::preflight(&door.origins, &parts.method, &parts.headers)
+        .unwrap_or_else(|| shared(&parts, site, door, upgraded));
+    cors::open(&door.origins, &parts.headers, response.headers_mut());
+    response
+}
+
+/// What pages of other hosts may ask for too.
+fn shared<S: Site>(
+    request: &request::Parts,
+    site: &S,
+    door: &Door,
+    upgraded: &RefCell<Option<Upgrade>>,
+) -> Answer {
+    if request.uri.path() != STREAM || !matches!(request.method, Method::GET | Method::HEAD) {
+        return page(request, site, door);
+    }
+    let stream = match stream(request, site, door) {
+        Ok(stream) => stream,
+        Err(refused) => return refused,
+    };
+    let begun = Rc::new(Cell::new(false));
+    let mut response = Response::new(Either::Right(Begun(Rc::clone(&begun))));
+    for (name, value) in [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        (CONNECTION, "close"),
+        (HeaderName::from_static("x-accel-buffering"), "no"), // a proxy that gathers answers gathers none of this
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if request.method == Method::GET {
+        upgraded.replace(Some(Upgrade::Stream(stream, begun)));
+    }
+    response
+}
+
+/// What a stream is asked to hold, or why there is none.
+fn stream<S: Site>(request: &request::Parts, site: &S, door: &Door) -> Result<Stream, Answer> {
+    let headers = &request.headers;
+    if request.version != Version::HTTP_11 {
+        return Err(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "a stream needs HTTP/1.1"));
+    }
+    let has_body = headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0");
+    if has_body || headers.contains_key(TRANSFER_ENCODING) {
+        return Err(plain(StatusCode::BAD_REQUEST, "a question for a stream has no body"));
+    }
+    // A browser would hide the answer from such a page, but the session would be there.
+    if !door.origins.allow(headers) {
+        return Err(plain(StatusCode::FORBIDDEN, "this origin is not allowed"));
+    }
+    let asked = Asked { path: STREAM, query: request.uri.query(), headers };
+    site.stream(&asked).map_err(Page::into_response)
+}
+
+/// Only this host's own pages, and what is no browser.
+fn own<S: Site>(
     mut request: Request<Incoming>,
     site: &S,
     door: &Door,
-    upgraded: &Cell<Option<Upgrade>>,
-) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    let upgrade = match path {
-        "/ws" => Some(false),
-        "/echo" if door.socket_echo => Some(true),
-        _ => None,
+    upgraded: &RefCell<Option<Upgrade>>,
+) -> Answer {
+    let echo = match request.uri().path() {
+        "/ws" => false,
+        "/echo" if door.socket_echo => true,
+        _ => return page(&request.into_parts().0, site, door),
     };
-    let Some(echo) = upgrade else {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        if !path.starts_with('/') {
-            return plain(StatusCode::BAD_REQUEST, "a path begins with /");
-        }
-        let asked = Asked { path, query: request.uri().query(), headers: request.headers() };
-        let page = match site.get(&asked) {
-            Some(page) => match door.bodies.hold(page.body) {
-                Some(body) => Some(Page { body, ..page }),
-                None => return busy(),
-            },
-            None => door.pages.get(path), // shared by all answers
-        };
-        return page
-            .map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response);
-    };
-    let (form, subprotocol) = match handshake::check(&request, site.development()) {
+    let (form, subprotocol) = match handshake::check(&request, &door.origins) {
         Ok(agreed) => agreed,
         Err((status, text)) => return plain(status, text),
     };
     match handshake::accept(&mut request, subprotocol) {
         Ok(response) => {
-            upgraded.set(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form) }));
-            response
+            upgraded.replace(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form) }));
+            response.map(Either::Left)
         }
         Err((status, text)) => plain(status, text),
     }
 }
 
+fn page<S: Site>(request: &request::Parts, site: &S, door: &Door) -> Answer {
+    if !matches!(request.method, Method::GET | Method::HEAD) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = request.uri.path();
+    if !path.starts_with('/') {
+        return plain(StatusCode::BAD_REQUEST, "a path begins with /");
+    }
+    let asked = Asked { path, query: request.uri.query(), headers: &request.headers };
+    let page = match site.get(&asked) {
+        Some(page) => match door.bodies.hold(page.body) {
+            Some(body) => Some(Page { body, ..page }),
+            None => return busy(),
+        },
+        None => door.pages.get(path), // shared by all answers
+    };
+    page.map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response)
+}
 /// So much is on its way to peers that do not read it that no more answers are made.
-fn busy() -> Response<Full<Bytes>> {
+fn busy() -> Answer {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many answers are unread");
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
+fn plain(status: StatusCode, text: &'static str) -> Answer {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(format!("{text}\n")))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

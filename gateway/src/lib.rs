@@ -6,12 +6,15 @@
 //!
 //! Around it, on one thread: [`http`] and [`session`] are the sockets, [`bus`] is the link to NATS, [`market`] and
 //! [`worker`] connect them to the engine through [`shell`]. [`clock`] and [`config`] are what their names say, [`ready`]
-//! and [`metrics`] what the gateway says of itself, [`stats`] what a session's data took, [`snapshot`] the market's present state without a session.
+//! and [`metrics`] what the gateway says of itself, [`stats`] what a session's data took, [`snapshot`] the market's
+//! present state without a session, [`stream`] a session without a WebSocket, [`openapi`] what all this looks like to a
+//! program.
 //!
 //! [`run`] is the front door of `main` and of tests: they bring the listener, the bus and the moment to stop.
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod auth;
 pub mod bars;
 pub mod bits;
 pub mod books;
@@ -22,6 +25,7 @@ pub mod config;
 pub mod control;
 pub mod directory;
 pub mod engine;
+pub mod event_frame;
 pub mod flush;
 pub mod http;
 pub mod ingest;
@@ -31,10 +35,12 @@ pub mod market;
 pub mod metrics;
 pub mod mutants;
 pub mod offer;
+pub mod openapi;
 pub mod orders;
 pub mod outbox;
 pub mod pending;
 pub mod ready;
+mod routes;
 pub mod scratch;
 pub mod server_frame;
 pub mod session;
@@ -42,11 +48,13 @@ pub mod shell;
 pub mod slot;
 pub mod snapshot;
 pub mod stats;
+pub mod stream;
 pub mod view_hash;
 pub mod worker;
 
 pub use http::listen;
 
+use crate::auth::origins::Origins;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -91,8 +99,19 @@ pub async fn run(
             "--sessions-max is lowered to what the limit of descriptors holds"
         );
     }
-    let door =
-        Door { connections_max, pages, limits, socket_echo: config.socket_echo, bodies: Bodies::default() };
+    let origins = Origins {
+        allowed: config.allow_origin.clone(),
+        loopback_only: !config.demo_accounts.is_empty(),
+        ..Origins::default()
+    };
+    let door = Door {
+        connections_max,
+        pages,
+        limits,
+        origins,
+        socket_echo: config.socket_echo,
+        bodies: Bodies::default(),
+    };
     let shell = Rc::new(Shell::new(config, bus, Clock::start()));
     let mut tasks = JoinSet::new();
     // The market task gives way by itself after each turn; a budget would only split its turns.

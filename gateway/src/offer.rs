@@ -13,7 +13,7 @@ use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
 use crate::lane::Lanes;
 use crate::mutants::broken;
 use crate::outbox::{
-    OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame, end_frame,
+    OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame,
 };
 use crate::slot::marks::{of_quote, of_trade};
 use crate::slot::{Held, Slot};
@@ -58,12 +58,12 @@ struct Moment {
     time_us: i64,
 }
 
-/// Most bytes that a message costs besides its records: WebSocket head and frame head.
+/// Most bytes that a message costs besides its records: WebSocket head, or the longer one of an event, and frame head.
 const fn message_overhead(form: Form) -> usize {
     match form {
         Form::Compact => 27,
         Form::Fixed => 36,
-        Form::Json => 124,
+        Form::Json => 152,
     }
 }
 
@@ -309,7 +309,7 @@ impl<S: Socket> Outbox<S> {
                     json::end(buffer);
                 }
             }
-            end_frame(buffer, at, if self.form == Form::Json { OPCODE_TEXT } else { OPCODE_BINARY });
+            self.framing.end(buffer, at, if self.form == Form::Json { OPCODE_TEXT } else { OPCODE_BINARY });
         }
         records
     }

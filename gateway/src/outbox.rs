@@ -7,12 +7,13 @@
 use crate::bits::Bits;
 use crate::budget::Budget;
 use crate::directory::Directory;
+use crate::event_frame;
 use crate::lane::Lane;
 use crate::mutants::broken;
 use crate::pending::{Join, Pending};
 pub use crate::scratch::{Counters, Pick, Scratch, Shared};
 pub use crate::server_frame::{
-    OPCODE_BINARY, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG, OPCODE_TEXT, begin_frame, end_frame, framed,
+    Framing, OPCODE_BINARY, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG, OPCODE_TEXT, begin_frame, framed,
     put_frame,
 };
 use crate::slot::Slot;
@@ -70,6 +71,8 @@ pub struct Outbox<S> {
     pub socket: S,
     /// Form of its market data.
     pub form: Form,
+    /// What its messages stand in.
+    pub framing: Framing,
     /// Slots by number.
     pub slots: Vec<Slot>,
     /// Whether the socket is full: then only a drain writes.
@@ -102,6 +105,7 @@ impl<S: Socket> Outbox<S> {
         Self {
             socket,
             form,
+            framing: Framing::WebSocket,
             slots: Vec::new(),
             busy: false,
             paused: false,
@@ -120,6 +124,12 @@ impl<S: Socket> Outbox<S> {
         }
     }
 
+    /// From now on its messages are server-sent events; nothing was said before.
+    pub fn become_events(&mut self) {
+        self.framing = Framing::Events;
+        self.remainder.extend_from_slice(event_frame::GREETING);
+    }
+
     fn queue(&mut self) -> &mut Pending {
         self.pending.get_or_insert_default()
     }
@@ -127,13 +137,15 @@ impl<S: Socket> Outbox<S> {
     /// Queues a report; false when its lane is full and the session must end.
     #[must_use]
     pub fn report(&mut self, text: &[u8]) -> bool {
-        self.queue().report(framed(OPCODE_TEXT, text))
+        let text = self.framing.text(text);
+        self.queue().report(text)
     }
 
     /// Queues an answer; false when its lane is full and the session must end.
     #[must_use]
     pub fn answer(&mut self, text: &[u8]) -> bool {
-        self.queue().answer(framed(OPCODE_TEXT, text))
+        let text = self.framing.text(text);
+        self.queue().answer(text)
     }
 
     /// Queues a pong.
@@ -339,7 +351,7 @@ impl<S: Socket> Outbox<S> {
             } else {
                 self.build_heartbeat(shared);
                 if let Some(payload) = &pending.close {
-                    put_frame(&mut shared.scratch.buffer, OPCODE_CLOSE, payload);
+                    self.framing.put_close(&mut shared.scratch.buffer, payload);
                     self.close_sent = true;
                 }
             }
@@ -374,7 +386,7 @@ impl<S: Socket> Outbox<S> {
             text.extend_from_slice(b",\"more\":true");
         }
         text.push(b'}');
-        put_frame(&mut shared.scratch.buffer, OPCODE_TEXT, &text);
+        self.framing.put_text(&mut shared.scratch.buffer, &text);
         ids.iter().for_each(|id| slot.mark(*id, None, shared.now_us));
         slot.subs[join.channel.place()].extend(ids.iter().copied());
         for id in ids {
@@ -426,7 +438,7 @@ impl<S: Socket> Outbox<S> {
         buffer.extend_from_slice(b",\"clock_offset_us\":");
         integer(buffer, shared.clock_offset_us.into());
         buffer.push(b'}');
-        end_frame(buffer, at, OPCODE_TEXT);
+        self.framing.end(buffer, at, OPCODE_TEXT);
     }
 
     /// The least watermark of the session's shards; `None` without symbols, or while one of them re-syncs.

@@ -1,4 +1,7 @@
-//! WebSocket frames as a server writes them: whole, unmasked, one after the other in a buffer (RFC 6455, 5.2).
+//! WebSocket frames as a server writes them: whole, unmasked, one after the other in a buffer (RFC 6455, 5.2); and the
+//! choice between them and server-sent events.
+
+use crate::event_frame;
 
 /// Text frame.
 pub const OPCODE_TEXT: u8 = 1;
@@ -10,6 +13,49 @@ pub const OPCODE_CLOSE: u8 = 8;
 pub const OPCODE_PING: u8 = 9;
 /// Pong frame.
 pub const OPCODE_PONG: u8 = 10;
+
+/// What a session's messages stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// WebSocket frames.
+    WebSocket,
+    /// Server-sent events: texts and the goodbye only.
+    Events,
+}
+
+impl Framing {
+    /// Ends the message that [`begin_frame`] began; its payload begins at `at`.
+    #[inline]
+    pub fn end(self, out: &mut Vec<u8>, at: usize, opcode: u8) {
+        match self {
+            Self::WebSocket => end_frame(out, at, opcode),
+            Self::Events => event_frame::end_event(out, at),
+        }
+    }
+
+    /// Appends one text.
+    pub fn put_text(self, out: &mut Vec<u8>, text: &[u8]) {
+        let at = begin_frame(out);
+        out.extend_from_slice(text);
+        self.end(out, at, OPCODE_TEXT);
+    }
+
+    /// Appends the goodbye with a close frame's payload.
+    pub fn put_close(self, out: &mut Vec<u8>, payload: &[u8]) {
+        match self {
+            Self::WebSocket => put_frame(out, OPCODE_CLOSE, payload),
+            Self::Events => event_frame::put_close(out, payload),
+        }
+    }
+
+    /// One text on its own.
+    #[must_use]
+    pub fn text(self, text: &[u8]) -> Box<[u8]> {
+        let mut out = Vec::with_capacity(text.len() + 64);
+        self.put_text(&mut out, text);
+        out.into_boxed_slice()
+    }
+}
 
 /// Appends one frame.
 pub fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {

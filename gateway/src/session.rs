@@ -109,6 +109,11 @@ impl Link {
         self.stream.writable().await
     }
 
+    /// The peer has nothing to say: its silence is fine. That it still reads shows in what it takes.
+    fn is_silent_by_nature(&self) {
+        self.heard_us.set(i64::MAX);
+    }
+
     /// Judges how long the peer has been silent. Only whole messages count as life.
     pub fn silence(&self, now_us: i64) -> Silence {
         let quiet_us = now_us - self.heard_us.get();
@@ -224,6 +229,44 @@ struct Ending<'a, H: Host> {
 impl<H: Host> Drop for Ending<'_, H> {
     fn drop(&mut self) {
         self.host.ended(self.session);
+    }
+}
+
+/// Waits for the end of a session that only writes. What its peer sends is thrown away, within a bound.
+pub async fn follow<H: Host>(host: &H, link: &Link, session: u32) {
+    link.is_silent_by_nature();
+    let ending = Ending { host, session };
+    let said_all = until_ended(link).await;
+    drop(ending);
+    if said_all {
+        Box::pin(linger(&link.stream)).await;
+    } else {
+        link.abort();
+    }
+}
+
+async fn until_ended(link: &Link) -> bool {
+    let mut left = DISCARD_BYTES_MAX;
+    loop {
+        let ready = tokio::select! {
+            biased;
+            () = link.wake.notified() => false,
+            ready = link.stream.readable() => ready.is_ok(),
+        };
+        if link.ended.get() {
+            return true;
+        }
+        if link.ends_by.get().is_some() {
+            return Box::pin(link.ended()).await;
+        }
+        if ready {
+            match SCRATCH.with_borrow_mut(|scratch| link.stream.try_read(scratch)) {
+                Ok(count @ 1..) if count <= left => left -= count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                _ => return true,
+            }
+            tokio::task::consume_budget().await;
+        }
     }
 }
 

@@ -8,21 +8,23 @@ mod select;
 mod tests;
 
 pub use select::{COMPARED_MAX, NAMES_MAX, SYMBOLS_MAX};
+pub(crate) use select::{Refused, names};
 
 use crate::engine::Engine;
 use crate::http::{Asked, Page};
 use crate::last_value::Image;
 use crate::session::Link;
 use crate::shell::Shell;
-use bytes::Bytes;
 use hyper::StatusCode;
 use select::Selected;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
-use wire::control::reply;
 use wire::frame::json::{integer, quote_members, times, totals_members};
 use wire::frame::{QuoteImage, State, TradeImage};
 use wire::instrument::{Instrument, InstrumentId};
+
+/// What a question may hold.
+pub(crate) const PARAMETERS: &[&str] = &["symbols"];
 
 /// Room for one symbol; a guess that spares most growing.
 const SYMBOL_BYTES: usize = 640;
@@ -31,12 +33,9 @@ const SYMBOL_BYTES: usize = 640;
 #[must_use]
 pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
     let engine = shell.engine.borrow();
-    let selected = match select::names(asked).and_then(|list| select::select(&engine.directory, list)) {
+    let selected = match selected(&engine, asked) {
         Ok(selected) => selected,
-        Err(refused) => {
-            let error = reply::Error::new(None, refused.code, &refused.message);
-            return json(StatusCode::BAD_REQUEST, reply::text("error", &error));
-        }
+        Err(refused) => return refused.into_page(),
     };
     let shards = selected.ids.iter().filter_map(|id| engine.directory.shard(id));
     shell.ask_for(shards.fold(0, |all, shard| all | 1 << shard));
@@ -46,14 +45,15 @@ pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
     let mut page = if asked.holds(&tag) {
         Page::new(StatusCode::NOT_MODIFIED, "application/json", "")
     } else {
-        json(StatusCode::OK, present.body())
+        Page::new(StatusCode::OK, "application/json", present.body())
     };
     page.etag = Some(tag);
     page
 }
 
-fn json(status: StatusCode, body: impl Into<Bytes>) -> Page {
-    Page::new(status, "application/json", body)
+fn selected(engine: &Engine<Rc<Link>>, asked: &Asked<'_>) -> Result<Selected, Refused> {
+    let parameters = asked.parameters(PARAMETERS)?;
+    select::select(&engine.directory, names(&parameters)?)
 }
 
 /// A selection at one moment.

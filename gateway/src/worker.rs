@@ -4,11 +4,11 @@
 use crate::control::{self, Client, Then};
 use crate::http::{Asked, Page, Site};
 use crate::orders::submit;
-use crate::ready;
+use crate::outbox::Outbox;
+use crate::routes;
 use crate::session::{Goodbye, Host, Link, Silence};
 use crate::shell::{Live, Shell};
-use crate::snapshot;
-use hyper::StatusCode;
+use crate::stream::Stream;
 use std::rc::Rc;
 use std::time::Duration;
 use wire::close::CloseReason;
@@ -21,11 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Worker(pub Rc<Shell>);
 
-impl Site for Worker {
-    fn open(&self, link: Rc<Link>, form: Form) -> u32 {
+impl Worker {
+    fn opened(&self, session: u32, link: Rc<Link>, form: Form, now_us: i64) -> u32 {
         let shell = &self.0;
-        let now_us = shell.clock.now_us();
-        let session = shell.engine.borrow_mut().open(Rc::clone(&link), form, now_us);
         let client = Client::new(session, form, &shell.terms, now_us);
         let live = Live { client, link, serial: shell.next_serial(), reason: CloseReason::Normal };
         let mut sessions = shell.sessions.borrow_mut();
@@ -37,28 +35,40 @@ impl Site for Worker {
         shell.metrics.session_opened();
         session
     }
+}
 
-    fn development(&self) -> bool {
-        !self.0.terms.demo_accounts.is_empty()
+impl Site for Worker {
+    fn open(&self, link: Rc<Link>, form: Form) -> u32 {
+        let shell = &self.0;
+        let now_us = shell.clock.now_us();
+        let session = shell.engine.borrow_mut().open(Rc::clone(&link), form, now_us);
+        self.opened(session, link, form, now_us)
     }
 
     fn get(&self, asked: &Asked<'_>) -> Option<Page> {
-        let json = |status, body: String| Page::new(status, "application/json", body);
-        match asked.path {
-            "/healthz" => Some(Page::new(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
-            "/readyz" => {
-                let (ready, body) = ready::readiness(&self.0);
-                let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                Some(json(status, body))
-            }
-            "/metrics" => {
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                Some(Page::new(StatusCode::OK, kind, self.0.metrics_text()))
-            }
-            "/v1/instruments" => Some(json(StatusCode::OK, ready::instruments(&self.0))),
-            "/v1/snapshot" => Some(snapshot::answer(&self.0, asked)),
-            _ => None,
+        routes::answer(&self.0, asked)
+    }
+
+    fn stream(&self, asked: &Asked<'_>) -> Result<Stream, Page> {
+        Stream::new(&mut self.0.decoder.borrow_mut(), asked)
+    }
+
+    fn open_stream(&self, link: Rc<Link>, stream: Stream) -> u32 {
+        let now_us = self.0.clock.now_us();
+        let session = self.0.engine.borrow_mut().open_events(Rc::clone(&link), now_us);
+        self.opened(session, link, Form::Json, now_us);
+        for mut request in stream.requests() {
+            self.text(session, &mut request);
         }
+        let is_in = |live: &Live| live.client.hello.is_some();
+        let is_in = self.0.sessions.borrow()[session as usize].as_deref().is_some_and(is_in);
+        let symbols = self.0.engine.borrow().outbox(session).map_or(0, Outbox::symbols);
+        // What is wrong was told. Nobody can ask again here, so the stream ends, and a browser asks anew.
+        if !is_in || symbols == 0 {
+            self.0.close(session, if is_in { CloseReason::TryLater } else { CloseReason::Auth });
+            self.0.settle();
+        }
+        session
     }
 }
 
@@ -67,7 +77,7 @@ impl Host for Worker {
         let shell = &self.0;
         let now_us = shell.clock.now_us();
         // One read may hold more requests behind the one that ended the session: none of them is taken.
-        if shell.engine.borrow().outbox(session).is_none_or(crate::outbox::Outbox::is_closing) {
+        if shell.engine.borrow().outbox(session).is_none_or(Outbox::is_closing) {
             return;
         }
         let then = {
@@ -114,7 +124,7 @@ impl Host for Worker {
     }
 
     fn has_room(&self, session: u32) -> bool {
-        self.0.engine.borrow().outbox(session).is_none_or(crate::outbox::Outbox::has_room)
+        self.0.engine.borrow().outbox(session).is_none_or(Outbox::has_room)
     }
 
     fn ended(&self, session: u32) {

@@ -18,6 +18,18 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
 }
 
+/// The parameters of a query, each once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Parameters(Vec<(&'static str, String)>);
+
+impl Parameters {
+    /// The value of one; `None` when it is missing.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+}
+
 /// What is wrong with a query; each names the parameter.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum BadQuery {
@@ -33,24 +45,24 @@ pub enum BadQuery {
 }
 
 impl Asked<'_> {
-    /// The value of the only parameter that a query may have; `None` when it is missing. `+` stands for itself: symbols
-    /// may hold one.
+    /// The values of the parameters that a query may have. `+` stands for itself: symbols may hold one.
     ///
     /// # Errors
     /// [`BadQuery`] for anything else in the query.
-    pub fn only_parameter(&self, known: &'static str) -> Result<Option<String>, BadQuery> {
-        let mut found = None;
+    pub fn parameters(&self, known: &'static [&'static str]) -> Result<Parameters, BadQuery> {
+        let mut found = Parameters(Vec::new());
         let query = self.query.unwrap_or_default();
         for pair in query.split('&').filter(|_| !query.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decoded(name).ok_or_else(|| BadQuery::Encoding(shown(name)))?;
-            if name != known {
+            let Some(known) = known.iter().find(|known| **known == name) else {
                 return Err(BadQuery::Unknown(shown(&name)));
-            }
+            };
             let value = decoded(value).ok_or(BadQuery::Encoding(name))?;
-            if found.replace(value).is_some() {
+            if found.get(known).is_some() {
                 return Err(BadQuery::Repeated(known));
             }
+            found.0.push((known, value));
         }
         Ok(found)
     }
@@ -95,7 +107,7 @@ mod tests {
 
     fn parameter(query: &str) -> Result<Option<String>, BadQuery> {
         let asked = Asked { path: "/", query: Some(query), headers: &HeaderMap::new() };
-        asked.only_parameter("symbols")
+        Ok(asked.parameters(&["symbols", "rate"])?.get("symbols").map(ToOwned::to_owned))
     }
 
     #[test]
@@ -108,6 +120,7 @@ mod tests {
             ("symbols=%C3%A9", "é"),
             ("symbols=", ""),
             ("symbols", ""),
+            ("rate=1&symbols=A", "A"),
         ] {
             assert_eq!(parameter(query), Ok(Some(value.to_owned())), "{query}");
         }

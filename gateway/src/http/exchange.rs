@@ -1,15 +1,21 @@
-//! Plain HTTP on one connection, each step within a bound, until it ends or becomes a WebSocket.
+//! Plain HTTP on one connection, each step within a bound, until it ends, or becomes a WebSocket or a stream of events.
 
 use super::{Door, Site, Upgrade, answer};
 use crate::session::linger;
+use bytes::Bytes;
 use hyper::Error;
+use hyper::body::{Body, Frame};
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -43,13 +49,78 @@ impl Bound {
     }
 }
 
-/// Serves HTTP until the connection ends, or becomes a WebSocket: then its socket, and what came behind the handshake.
+/// The body of a stream as hyper sees it: it never holds anything. That it is asked for tells that the head stands in
+/// hyper's buffer.
+pub(crate) struct Begun(pub(super) Rc<Cell<bool>>);
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.set(true);
+        Poll::Pending
+    }
+}
+
+/// A socket that knows whether hyper holds bytes that it has not taken. Hyper flushes it only when it holds none.
+struct Watched {
+    io: TokioIo<TcpStream>,
+    owes: Rc<Cell<bool>>,
+}
+
+impl Watched {
+    fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
+        Pin::new(&mut self.get_mut().io)
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_read(cx, buf)
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.owes.set(true);
+        self.io().poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.owes.set(false);
+        self.io().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.owes.set(true);
+        self.io().poll_write_vectored(cx, bufs)
+    }
+}
+
+/// Serves HTTP until the connection ends, or becomes something else: then its socket, and what came behind the question.
 pub(super) async fn serve<S: Site>(
     stream: TcpStream,
     site: &Rc<S>,
     door: &Rc<Door>,
 ) -> Option<(TcpStream, Vec<u8>, Upgrade)> {
-    let upgraded = Rc::new(Cell::new(None));
+    let upgraded = Rc::new(RefCell::new(None));
+    let owes = Rc::new(Cell::new(false));
     let bound = Rc::new(Bound::new());
     let service = {
         let (site, door) = (Rc::clone(site), Rc::clone(door));
@@ -64,16 +135,20 @@ pub(super) async fn serve<S: Site>(
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(16 * 1_024)
         .max_headers(64)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(Watched { io: TokioIo::new(stream), owes: Rc::clone(&owes) }, service);
     let served = tokio::select! {
         biased;
-        served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
+        served = poll_fn(|cx| match connection.poll_without_shutdown(cx) {
+            // The head of a stream is with the kernel, and so is all that was said before it.
+            Poll::Pending if has_begun(&upgraded) && !owes.get() => Poll::Ready(Ok(())),
+            polled => polled,
+        }) => served,
         // A peer that does not take its answer can be told nothing.
         () = bound.passed() => return None,
     };
     let parts = connection.into_parts();
-    let stream = parts.io.into_inner();
-    let error = match (served, upgraded.get()) {
+    let stream = parts.io.io.into_inner();
+    let error = match (served, upgraded.take()) {
         // A copy: the buffer itself is 8 KiB, and would live as long as the session.
         (Ok(()), Some(upgrade)) => return Some((stream, parts.read_buf.to_vec(), upgrade)),
         (served, _) => served.err(),
@@ -84,6 +159,10 @@ pub(super) async fn serve<S: Site>(
     }
     linger(&stream).await;
     None
+}
+
+fn has_begun(upgraded: &RefCell<Option<Upgrade>>) -> bool {
+    matches!(&*upgraded.borrow(), Some(Upgrade::Stream(_, begun)) if begun.get())
 }
 
 /// What hyper leaves unsaid about a request that came to nothing. A connection that only waited for another request

@@ -1,7 +1,8 @@
 //! The page's files, read once at the start: no request ever names a path of the machine.
 
+use super::Answer;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
 use hyper::{Response, StatusCode};
 use std::collections::HashMap;
@@ -32,9 +33,8 @@ impl Page {
     }
 
     /// With headers that keep a browser from loading or guessing anything else.
-    #[must_use]
-    pub fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body));
+    pub(crate) fn into_response(self) -> Answer {
+        let mut response = Response::new(Either::Left(Full::new(self.body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if self.status != StatusCode::NOT_MODIFIED {

@@ -1,12 +1,13 @@
 //! Whether a request may become a socket, and in which form. Pure over the request's head.
 
+use crate::auth::origins::Origins;
 use bytes::Bytes;
 use fastwebsockets::upgrade::{is_upgrade_request, upgrade};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
 use wire::frame::Form;
@@ -15,12 +16,12 @@ use wire::frame::Form;
 pub type Refused = (StatusCode, &'static str);
 
 /// Checks a request in the order in which a client can mend it; the answer is the form of its market data, and the
-/// subprotocol to be named in the reply (none was offered: none is named, and the form is `compact`). With
-/// `loopback_only` a browser must have come by a loopback name.
+/// subprotocol to be named in the reply (none was offered: none is named, and the form is `compact`). A
+/// browser must have come from one of `origins`.
 ///
 /// # Errors
 /// The HTTP status and one line of text.
-pub fn check<B>(request: &Request<B>, loopback_only: bool) -> Result<(Form, Option<&'static str>), Refused> {
+pub fn check<B>(request: &Request<B>, origins: &Origins) -> Result<(Form, Option<&'static str>), Refused> {
     let headers = request.headers();
     if request.version() != Version::HTTP_11 {
         return Err((StatusCode::HTTP_VERSION_NOT_SUPPORTED, "WebSocket needs HTTP/1.1"));
@@ -43,7 +44,7 @@ pub fn check<B>(request: &Request<B>, loopback_only: bool) -> Result<(Form, Opti
     {
         return Err((StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13"));
     }
-    if !origin_is_ours(headers, loopback_only) {
+    if !origins.allow(headers) {
         return Err((StatusCode::FORBIDDEN, "this origin is not allowed"));
     }
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
@@ -91,26 +92,6 @@ fn has_token(headers: &HeaderMap, name: &hyper::header::HeaderName, token: &str)
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-/// A browser names the page that opens a socket: it must come from this very host, or from loopback when this host is
-/// loopback. A client that names none is no browser.
-fn origin_is_ours(headers: &HeaderMap, loopback_only: bool) -> bool {
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let Some(origin) = origins.next() else { return true };
-    let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
-    let Some((_, authority)) = origin.split_once("://") else { return false };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let loopback = is_loopback(authority) && is_loopback(host);
-    loopback || (authority.eq_ignore_ascii_case(host) && !loopback_only)
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
-}
-
 /// 16 bytes in base64: 22 characters and two `=`, the last one with four zero bits.
 fn is_key(key: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
@@ -142,11 +123,14 @@ mod tests {
 
     #[test]
     fn the_first_known_subprotocol_is_taken() {
-        assert_eq!(check(&request(&GOOD), false), Ok((Form::Compact, None)));
+        assert_eq!(check(&request(&GOOD), &Origins::default()), Ok((Form::Compact, None)));
         let offer = ("sec-websocket-protocol", "chat, tickgate.v1.json, tickgate.v1.fixed");
         let mut headers = GOOD.to_vec();
         headers.push(offer);
-        assert_eq!(check(&request(&headers), false), Ok((Form::Json, Some("tickgate.v1.json"))));
+        assert_eq!(
+            check(&request(&headers), &Origins::default()),
+            Ok((Form::Json, Some("tickgate.v1.json")))
+        );
     }
 
     #[test]
@@ -154,7 +138,7 @@ mod tests {
         for (at, status) in [(0, 400), (1, 426), (2, 426), (3, 426), (4, 400)] {
             let mut headers = GOOD.to_vec();
             headers.remove(at);
-            assert_eq!(check(&request(&headers), false).unwrap_err().0, status);
+            assert_eq!(check(&request(&headers), &Origins::default()).unwrap_err().0, status);
         }
         for (header, status) in [
             (("origin", "https://evil.example"), 403),
@@ -167,16 +151,17 @@ mod tests {
         ] {
             let mut headers = GOOD.to_vec();
             headers.push(header);
-            assert_eq!(check(&request(&headers), false).unwrap_err().0, status, "{header:?}");
+            assert_eq!(check(&request(&headers), &Origins::default()).unwrap_err().0, status, "{header:?}");
         }
+        let development = Origins { loopback_only: true, ..Origins::default() };
         let mut headers = GOOD.to_vec();
         headers.push(("origin", "http://127.0.0.1:8080"));
-        assert!(check(&request(&headers), true).is_ok());
+        assert!(check(&request(&headers), &development).is_ok());
         // A foreign name that resolves to this machine is no way in where accounts need no proof.
         let mut foreign = GOOD.to_vec();
         foreign[0] = ("host", "evil.example");
         foreign.push(("origin", "http://evil.example"));
-        assert!(check(&request(&foreign), false).is_ok());
-        assert_eq!(check(&request(&foreign), true).unwrap_err().0, 403);
+        assert!(check(&request(&foreign), &Origins::default()).is_ok());
+        assert_eq!(check(&request(&foreign), &development).unwrap_err().0, 403);
     }
 }

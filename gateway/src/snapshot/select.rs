@@ -2,8 +2,9 @@
 
 use crate::bits::Bits;
 use crate::directory::Directory;
-use crate::http::{Asked, BadQuery, shown};
-use wire::control::reply::Rejected;
+use crate::http::{BadQuery, Page, Parameters, shown};
+use hyper::StatusCode;
+use wire::control::reply::{self, Rejected};
 use wire::error::ErrorCode;
 use wire::instrument::{InstrumentId, matches, valid_pattern};
 
@@ -19,27 +20,36 @@ pub const COMPARED_MAX: usize = 32_768;
 
 /// Why a question has no answer.
 #[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) code: ErrorCode,
-    pub(super) message: String,
+pub(crate) struct Refused {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
 }
 
 impl Refused {
-    fn new(code: ErrorCode, message: String) -> Self {
+    pub(crate) fn new(code: ErrorCode, message: String) -> Self {
         Self { code, message }
+    }
+
+    /// The answer: an error of the registry.
+    pub(crate) fn into_page(self) -> Page {
+        let error = reply::Error::new(None, self.code, &self.message);
+        Page::new(StatusCode::BAD_REQUEST, "application/json", reply::text("error", &error))
     }
 }
 
-/// The list that was asked for, each of its items a name or a pattern; none = all instruments.
-pub(super) fn names(asked: &Asked<'_>) -> Result<Option<String>, Refused> {
-    let list = asked.only_parameter("symbols").map_err(|bad| {
+impl From<BadQuery> for Refused {
+    fn from(bad: BadQuery) -> Self {
         let code = match bad {
             BadQuery::Repeated(_) => ErrorCode::DuplicateKey,
             BadQuery::Unknown(_) | BadQuery::Encoding(_) => ErrorCode::BadField,
         };
-        Refused::new(code, bad.to_string())
-    })?;
-    let Some(list) = list else { return Ok(None) };
+        Self::new(code, bad.to_string())
+    }
+}
+
+/// The list that was asked for, each of its items a name or a pattern; none = all instruments.
+pub(crate) fn names(asked: &Parameters) -> Result<Option<&str>, Refused> {
+    let Some(list) = asked.get("symbols") else { return Ok(None) };
     if list.is_empty() || list.split(',').nth(NAMES_MAX).is_some() {
         let message = format!("symbols: a list of 1 to {NAMES_MAX} symbols or patterns");
         return Err(Refused::new(ErrorCode::BadField, message));
@@ -120,7 +130,7 @@ impl<'a> Item<'a> {
     }
 }
 
-pub(super) fn select(directory: &Directory, list: Option<String>) -> Result<Selected, Refused> {
+pub(super) fn select(directory: &Directory, list: Option<&str>) -> Result<Selected, Refused> {
     let mut selected = Selected::default();
     let Some(list) = list else {
         directory.iter().try_for_each(|(id, _)| selected.take(id))?;
@@ -202,7 +212,7 @@ mod tests {
         ];
         for one in patterns {
             for other in patterns {
-                let selected = select(&directory, Some(format!("{one},{other}"))).unwrap();
+                let selected = select(&directory, Some(&format!("{one},{other}"))).unwrap();
                 let either = |id: InstrumentId| {
                     let symbol = &directory.instrument(id).unwrap().symbol;
                     matches(one, symbol) || matches(other, symbol)
@@ -221,11 +231,11 @@ mod tests {
     #[test]
     fn patterns_that_nearly_match_everything_are_refused_before_they_cost() {
         let directory = directory((0..SYMBOLS_MAX).map(|at| format!("ABABABA{at}.X")));
-        let list = |pattern: &str| Some(vec![pattern; NAMES_MAX].join(","));
+        let list = |pattern: &str| vec![pattern; NAMES_MAX].join(",");
         for cheap in ["*", "A*", "*.X", "Q*", "*Q", "*Q*", "*AA*", "B*"] {
-            assert!(select(&directory, list(cheap)).is_ok(), "{cheap}");
+            assert!(select(&directory, Some(&list(cheap))).is_ok(), "{cheap}");
         }
-        let refused = select(&directory, list("*ABABABAB*")).unwrap_err();
+        let refused = select(&directory, Some(&list("*ABABABAB*"))).unwrap_err();
         assert_eq!(refused.code, ErrorCode::TooManySymbols);
     }
 }

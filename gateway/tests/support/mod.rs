@@ -4,6 +4,7 @@
 
 pub(crate) mod apart;
 pub(crate) mod client;
+pub(crate) mod events;
 pub(crate) mod peer;
 
 use bytes::Bytes;
@@ -378,11 +379,22 @@ pub(crate) fn with_stoppable_gateway<F: Future<Output = ()>>(
     bus: &Rc<Memory>,
     test: impl FnOnce(std::net::SocketAddr, oneshot::Sender<()>) -> F,
 ) {
+    with_listener(flags, bus, |_| {}, test);
+}
+
+/// As [`with_stoppable_gateway`], on a listener that is prepared first.
+pub(crate) fn with_listener<F: Future<Output = ()>>(
+    flags: &[&str],
+    bus: &Rc<Memory>,
+    prepare: impl FnOnce(&tokio::net::TcpListener),
+    test: impl FnOnce(std::net::SocketAddr, oneshot::Sender<()>) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let config = config(flags);
         let listener = gateway::listen(config.listen).unwrap();
+        prepare(&listener);
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let bus: Rc<dyn Bus> = bus.clone();

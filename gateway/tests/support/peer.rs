@@ -247,6 +247,17 @@ impl Peer {
         self.buffer.drain(..bytes).collect()
     }
 
+    /// The next line, without its line break.
+    pub(crate) async fn line(&mut self) -> Result<String, Nothing> {
+        loop {
+            if let Some(at) = self.buffer.windows(2).position(|bytes| bytes == b"\r\n") {
+                let line: Vec<u8> = self.buffer.drain(..at + 2).collect();
+                return Ok(String::from_utf8(line[..at].to_vec()).unwrap());
+            }
+            self.more().await?;
+        }
+    }
+
     /// Reads until the stream ends and says how; what came is returned too.
     pub(crate) async fn rest(&mut self) -> (Vec<u8>, Nothing) {
         loop {
