@@ -10,10 +10,19 @@ use wire::control::{Decoder, Fault};
 use wire::error::ErrorCode;
 
 /// What a question may hold: lists, and what is a field of `subscribe` by the same name.
-pub(crate) const PARAMETERS: &[&str] = &["symbols", "channels", "interval_ms", "max_age_ms"];
+pub(crate) const PARAMETERS: &[&str] =
+    &["symbols", "channels", "interval_ms", "max_age_ms", "fields", "filter", "depth", "period"];
 
-/// Fields of `subscribe` that are parameters by the same name: a number if it is written in digits, else a text.
-const FIELDS: &[&str] = &["interval_ms", "max_age_ms"];
+/// Fields of `subscribe` that are parameters by the same name: a number if it is written in digits, a list if it begins
+/// with a bracket, else a text. Behind each the channels that have it, none = all.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("interval_ms", &[]),
+    ("max_age_ms", &[]),
+    ("fields", &["quote", "trade"]),
+    ("filter", &["quote"]),
+    ("depth", &["book"]),
+    ("period", &["bar"]),
+];
 
 /// Channels of a question that names none, as `/v1/snapshot` tells them.
 pub(crate) const CHANNELS: &str = "quote,trade";
@@ -44,8 +53,9 @@ impl Stream {
         let parameters = asked.parameters(PARAMETERS)?;
         let mut requests = vec![hello(asked.headers)?];
         let cursor = header(asked.headers, &LAST_EVENT_ID)?;
-        for channel in channels(&parameters)? {
-            requests.push(subscribe(channel, &parameters, cursor)?);
+        let channels = channels(&parameters)?;
+        for channel in &channels {
+            requests.push(subscribe(channel, &channels, &parameters, cursor)?);
         }
         let requests: Vec<String> = requests.iter().map(Value::to_string).collect();
         for request in &requests {
@@ -89,19 +99,31 @@ fn channels(parameters: &Parameters) -> Result<Vec<&str>, Refused> {
     Ok(channels)
 }
 
-fn subscribe(channel: &str, parameters: &Parameters, cursor: Option<&str>) -> Result<Value, Refused> {
+fn subscribe(
+    channel: &str,
+    channels: &[&str],
+    parameters: &Parameters,
+    cursor: Option<&str>,
+) -> Result<Value, Refused> {
     let symbols: Vec<&str> = names(parameters)?.unwrap_or("*").split(',').collect();
     let mut request = json!({"op": "subscribe", "channel": channel, "symbols": symbols});
-    for field in FIELDS {
-        if let Some(value) = parameters.get(field) {
-            let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse::<u64>().ok());
-            request[*field] = number.flatten().map_or_else(|| json!(value), |number| json!(number));
+    for (field, owners) in FIELDS {
+        let is_anothers = !owners.contains(&channel) && owners.iter().any(|owner| channels.contains(owner));
+        // What no channel of the question has goes to all: they refuse it by name.
+        if let Some(text) = parameters.get(field).filter(|_| !is_anothers) {
+            request[*field] = value(text);
         }
     }
     if let Some(cursor) = cursor {
         request["resume"] = json!(cursor);
     }
     Ok(request)
+}
+
+fn value(text: &str) -> Value {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let list = || text.starts_with('[').then(|| serde_json::from_str(text).ok()).flatten();
+    number.map(Value::from).or_else(list).unwrap_or_else(|| Value::from(text))
 }
 
 /// The value of a header; empty is none.
@@ -138,6 +160,14 @@ mod tests {
         let request = json!({"op": "subscribe", "channel": "trade", "symbols": ["A+B.X", "C*"], "interval_ms": 0,
                              "max_age_ms": 250});
         assert_eq!(read(asked, &[]).unwrap()[1..], [request]);
+        // Each channel is asked for what it has.
+        let asked = "symbols=A&channels=quote,book,bar&depth=5&period=1m&filter=%5B%5B%5B%22bid%22,%22%3E%22,%221%22%5D%5D%5D";
+        let asked = read(asked, &[]).unwrap();
+        assert_eq!(asked[1]["filter"], json!([[["bid", ">", "1"]]]));
+        let views: Vec<_> =
+            asked[1..].iter().map(|one| (&one["depth"], &one["period"], one["filter"].is_null())).collect();
+        let (depth, period, none) = (json!(5), json!("1m"), Value::Null);
+        assert_eq!(views, [(&none, &none, false), (&depth, &none, true), (&none, &period, true)]);
     }
 
     #[test]
@@ -156,6 +186,9 @@ mod tests {
             ("interval_ms=99999999999999999999", 1003, "interval_ms: a whole number from 0 to 4294967295"),
             ("max_age_ms=99", 1003, "max_age_ms: a whole number from 100 to 60000"),
             ("max_age_ms=1e3", 1003, "max_age_ms: a whole number from 100 to 60000"),
+            ("depth=5", 1003, "depth: no field of this channel"),
+            ("fields=none", 1003, "fields: all, price or coarse"),
+            ("channels=bar&period=2", 1003, "period: a text"),
             ("op=hello", 1003, "op: unknown parameter"),
         ] {
             assert_eq!(read(query, &[]), Err((number, message.to_owned())), "{query}");
@@ -167,15 +200,11 @@ mod tests {
         assert_eq!(read("", &[(AUTHORIZATION, "Basic eDp5")]), Err((1003, message)));
     }
 
-    /// Every field of `subscribe` that a question cannot hold is one that it says in another way.
     #[test]
     fn the_place_of_the_last_event_and_a_token_are_handed_to_the_sockets_reader() {
-        let subscribe = subscribe(
-            "quote",
-            &Asked { path: "", query: None, headers: &HeaderMap::new() }.parameters(PARAMETERS).unwrap(),
-            Some("c1"),
-        )
-        .unwrap();
+        let nothing = Asked { path: "", query: None, headers: &HeaderMap::new() };
+        let nothing = nothing.parameters(PARAMETERS).unwrap();
+        let subscribe = subscribe("quote", &["quote"], &nothing, Some("c1")).unwrap();
         assert_eq!(subscribe["resume"], "c1");
         let hello =
             |value| hello(&[(AUTHORIZATION, HeaderValue::from_static(value))].into_iter().collect()).unwrap();

@@ -319,7 +319,7 @@ fn a_bad_question_is_refused_and_a_head_is_told_alone() {
             ),
             ("GET", "?symbols=!", &[], 400, 1003, "symbols[0]: no symbol or pattern: !"),
             ("GET", "?symbols=A.X&symbols=A.X", &[], 400, 1004, "symbols: stands twice"),
-            ("GET", "?depth=5", &[], 400, 1003, "depth: unknown parameter"),
+            ("GET", "?depth=5", &[], 400, 1003, "depth: no field of this channel"),
             ("HEAD", "?depth=5", &[], 400, 0, ""),
             // Until `subscribe` takes a cursor, its reader says so: that is how far the id came.
             ("GET", "", &[resume], 400, 1003, "resume: no field of this request"),

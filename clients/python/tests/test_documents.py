@@ -33,7 +33,7 @@ def requests() -> dict[str, set[str]]:
     names = dict(re.findall(r'\b([A-Z]\w*) = "(\w+)"', source("wire/src/control/decode.rs")))
     text = source("wire/src/control/decode/ops.rs")
     sets = {name: {names[field] for field in re.findall(r"Field::(\w+)", fields)}
-            for name, fields in re.findall(r"const ([A-Z_]+): u32 = set\(&\[(.*?)\]\)", text, re.S)}
+            for name, fields in re.findall(r"const ([A-Z_]+): u\d+ = set\(&\[(.*?)\]\)", text, re.S)}
     known = text.split("let allowed = match op {")[1].split("self.only(allowed)")[0]
     found = {}
     for ops, allowed in re.findall(r'((?:"[a-z_.]+"\s*\|?\s*)+)=>\s*(\w+|\{)', known):
