@@ -214,9 +214,13 @@ fn shared<S: Site>(
     if request.uri.path() != STREAM || !matches!(request.method, Method::GET | Method::HEAD) {
         return page(request, site, door);
     }
-    let stream = match stream(request, site, door) {
+    if let Err((status, text)) = may_stream(request, door) {
+        return plain(status, text);
+    }
+    let asked = Asked { path: STREAM, query: request.uri.query(), headers: &request.headers };
+    let stream = match site.stream(&asked) {
         Ok(stream) => stream,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let begun = Rc::new(Cell::new(false));
     let mut response = Response::new(Either::Right(Begun(Rc::clone(&begun))));
@@ -235,22 +239,21 @@ fn shared<S: Site>(
     response
 }
 
-/// What a stream is asked to hold, or why there is none.
-fn stream<S: Site>(request: &request::Parts, site: &S, door: &Door) -> Result<Stream, Answer> {
+/// Whether a question may have a stream as its answer.
+fn may_stream(request: &request::Parts, door: &Door) -> Result<(), handshake::Refused> {
     let headers = &request.headers;
     if request.version != Version::HTTP_11 {
-        return Err(plain(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "a stream needs HTTP/1.1"));
+        return Err((StatusCode::HTTP_VERSION_NOT_SUPPORTED, "a stream needs HTTP/1.1"));
     }
     let has_body = headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0");
     if has_body || headers.contains_key(TRANSFER_ENCODING) {
-        return Err(plain(StatusCode::BAD_REQUEST, "a question for a stream has no body"));
+        return Err((StatusCode::BAD_REQUEST, "a question for a stream has no body"));
     }
     // A browser would hide the answer from such a page, but the session would be there.
     if !door.origins.allow(headers) {
-        return Err(plain(StatusCode::FORBIDDEN, "this origin is not allowed"));
+        return Err((StatusCode::FORBIDDEN, "this origin is not allowed"));
     }
-    let asked = Asked { path: STREAM, query: request.uri.query(), headers };
-    site.stream(&asked).map_err(Page::into_response)
+    Ok(())
 }
 
 /// Only this host's own pages, and what is no browser.
