@@ -31,9 +31,38 @@ pub struct Config {
     #[arg(long, env = "TICKGATE_DEMO_ACCOUNTS", value_delimiter = ',', value_name = "A1,A2,…", value_parser = account)]
     pub demo_accounts: Vec<AccountId>,
 
+    /// Keys that tokens are signed with (a JWK set: Ed25519 and RSA public keys). With it a token says who somebody is
+    /// and what they may do; the file is read again when it changes.
+    #[arg(long, env = "TICKGATE_JWKS", value_name = "FILE", requires_all = ["token_issuer", "token_audience"])]
+    pub jwks: Option<PathBuf>,
+
+    /// Claim `iss` that a token must have.
+    #[arg(long, env = "TICKGATE_TOKEN_ISSUER", value_name = "TEXT", requires = "jwks")]
+    pub token_issuer: Option<String>,
+
+    /// Value that a token's claim `aud` must hold.
+    #[arg(long, env = "TICKGATE_TOKEN_AUDIENCE", value_name = "TEXT", requires = "jwks")]
+    pub token_audience: Option<String>,
+
+    /// Symbols and patterns whose market data needs no token.
+    #[arg(long, env = "TICKGATE_PUBLIC_DATA", value_delimiter = ',', value_name = "SYMBOLS", requires = "jwks", value_parser = pattern)]
+    pub public_data: Vec<String>,
+
     /// Origin of pages that may connect, beside the gateway's own; may stand several times.
     #[arg(long, env = "TICKGATE_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN", value_parser = origin)]
     pub allow_origin: Vec<String>,
+
+    /// Certificate chain for TLS (PEM); read again when it or the key changes.
+    #[arg(long, env = "TICKGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate (PEM).
+    #[arg(long, env = "TICKGATE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Serves other machines without TLS: whoever is on the way reads tokens and orders.
+    #[arg(long, env = "TICKGATE_INSECURE")]
+    pub insecure: bool,
 
     /// Limits per account: `default` 100 orders a second, `bench` 50,000.
     #[arg(long, env = "TICKGATE_LIMITS", default_value = "default")]
@@ -87,6 +116,15 @@ impl LimitSet {
         }
     }
 
+    /// Sessions that an account may have at a time.
+    #[must_use]
+    pub const fn sessions_of_an_account(self) -> u32 {
+        match self {
+            Self::Default => 16,
+            Self::Bench => u32::MAX,
+        }
+    }
+
     /// Requests other than orders that a session may send in a second.
     #[must_use]
     pub const fn requests_per_s(self) -> u32 {
@@ -120,6 +158,17 @@ impl Config {
         if !self.demo_accounts.is_empty() && !self.listen.ip().is_loopback() {
             return refuse("--demo-accounts is for development: --listen must be a loopback address");
         }
+        if !self.demo_accounts.is_empty() && self.jwks.is_some() {
+            return refuse("--demo-accounts does not go with --jwks: an account is named by its token");
+        }
+        if !self.listen.ip().is_loopback() && self.tls_cert.is_none() && !self.insecure {
+            return refuse(
+                "--listen beyond loopback needs --tls-cert and --tls-key; --insecure does without, for all to read",
+            );
+        }
+        if self.public_data.len() > wire::control::GRANT_SYMBOLS_MAX {
+            return refuse("--public-data: at most 32 symbols and patterns");
+        }
         if self.limits == LimitSet::Bench && !self.listen.ip().is_loopback() {
             return refuse("--limits bench is for load tests: --listen must be a loopback address");
         }
@@ -129,6 +178,14 @@ impl Config {
             return refuse(&format!("--page-dir: no such folder: {}", dir.display()));
         }
         Ok(())
+    }
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    if wire::instrument::valid_pattern(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("no symbol or pattern".to_owned())
     }
 }
 
@@ -161,12 +218,29 @@ mod tests {
             &["--demo-accounts", "A 1"],
             &["--demo-accounts", "A1", "--listen", "0.0.0.0:80"],
             &["--limits", "bench", "--listen", "0.0.0.0:80"],
+            &["--listen", "0.0.0.0:80"],
+            &["--listen", "0.0.0.0:80", "--tls-cert", "c"],
+            &["--jwks", "k", "--token-issuer", "i"],
+            &["--jwks", "k", "--token-audience", "a"],
+            &["--token-issuer", "i"],
+            &["--public-data", "*"],
+            &["--jwks", "k", "--token-issuer", "i", "--token-audience", "a", "--demo-accounts", "A1"],
+            &["--jwks", "k", "--token-issuer", "i", "--token-audience", "a", "--public-data", "A >"],
+            &["--allow-origin", "*"],
             &["--limits", "none"],
             &["--page-dir", "/no/such/folder"],
             &["--allow-origin", "*"],
             &["--allow-origin", "https://a.example/"],
         ] {
             assert!(parse(flags).is_err(), "{flags:?}");
+        }
+        for flags in [
+            &["--listen", "0.0.0.0:80", "--insecure"][..],
+            &["--listen", "0.0.0.0:80", "--tls-cert", "c", "--tls-key", "k"],
+            &["--jwks", "k", "--token-issuer", "i", "--token-audience", "a", "--public-data", "*.X,A.Y"],
+            &["--allow-origin", "https://a.example", "--allow-origin", "http://b.example:80"],
+        ] {
+            assert!(parse(flags).is_ok(), "{flags:?}");
         }
         let config = parse(&["--demo-accounts", "A1,A2", "--limits", "bench"]).unwrap();
         assert_eq!(config.demo_accounts, ["A1", "A2"].map(|name| AccountId::new(name).unwrap()));

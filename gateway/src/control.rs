@@ -1,21 +1,24 @@
 //! What a session may ask about itself and its market data, done at once on the engine. Pure.
 //!
 //! Every request is answered with the settings in force, item by item; a refused item ends nothing else. Orders are not
-//! handled here but handed back ([`Then::Order`]), as is the account that a hello names ([`Then::Welcomed`]).
+//! handled here but handed back ([`Then::Order`]), as is the account that a session is proved to be ([`Then::Welcomed`]).
 
+mod access;
 mod hashes;
 mod subscribe;
 #[cfg(test)]
 mod tests;
 mod thin;
 
+use crate::auth::Auth;
+use crate::auth::life::Life;
+use crate::auth::seats::Seat;
 use crate::engine::Engine;
 use crate::orders::rate::Bucket;
 use crate::outbox::Socket;
-use wire::RATES_MS;
 use wire::close::CloseReason;
-use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, StatsSet, Welcome, text};
-use wire::control::{self, Decoder, Fault, Hello, Op, Request};
+use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, StatsSet, text};
+use wire::control::{self, Decoder, Fault, Op, Request};
 use wire::error::ErrorCode;
 use wire::frame::Form;
 use wire::order::{AccountId, Act, SessionName};
@@ -32,12 +35,10 @@ const REPAIR_EVERY_US: i64 = 1_000_000;
 /// What is the same for all sessions.
 #[derive(Debug)]
 pub struct Terms {
-    /// Accounts that a hello may name.
-    pub demo_accounts: Vec<AccountId>,
+    /// Who may do what.
+    pub auth: Auth,
     /// Limits as told.
     pub limits: Limits,
-    /// Messages that a session may send in a second.
-    pub requests_per_s: u32,
     /// Bound of STALE.
     pub stale_after_ms: u64,
     /// Bound of QUIET.
@@ -59,6 +60,9 @@ pub struct Client {
     pub hello: Option<Known>,
     /// Order requests that wait for their writer.
     pub in_flight: u32,
+    pub(crate) life: Option<Box<Life>>,
+    pub(crate) seat: Option<Seat>,
+    authenticated_us: i64,
     requests: Bucket,
     bad_json: u32,
     bad_json_since_us: i64,
@@ -73,6 +77,15 @@ pub struct Known {
     pub name: SessionName,
     /// Its account; none = market data only.
     pub account: Option<AccountId>,
+}
+
+/// What follows from a session's account and token outside its own state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The account whose reports it gets.
+    pub reports: Option<AccountId>,
+    /// Its token is over, so that it holds less than before.
+    pub over: bool,
 }
 
 /// What is left for the caller to do.
@@ -109,7 +122,10 @@ impl Client {
             opened_us: now_us,
             hello: None,
             in_flight: 0,
-            requests: Bucket::full(terms.requests_per_s, now_us),
+            life: None,
+            seat: None,
+            authenticated_us: i64::MIN,
+            requests: Bucket::full(terms.limits.requests_per_s, now_us),
             bad_json: 0,
             bad_json_since_us: now_us,
             repaired_us: i64::MIN,
@@ -154,10 +170,23 @@ pub fn message<S: Socket>(
     }
     let decoded = decoder.decode(message);
     let mut desk = Desk { engine, client, terms, now_us };
+    if let Some(reason) = desk.age() {
+        return Then::Close(reason);
+    }
     match decoded {
         Ok(request) => desk.request(&request),
         Err(fault) => desk.fault(&fault),
     }
+}
+
+/// Looks at a session's token: warns, ends what needs it, and says when the session must end.
+pub fn age<S: Socket>(
+    engine: &mut Engine<S>,
+    client: &mut Client,
+    terms: &Terms,
+    now_us: i64,
+) -> Option<CloseReason> {
+    Desk { engine, client, terms, now_us }.age()
 }
 
 impl<S: Socket> Desk<'_, S> {
@@ -225,46 +254,10 @@ impl<S: Socket> Desk<'_, S> {
                 let pong = Pong { id, t: *t, received_us: self.now_us, sent_us: self.now_us };
                 self.answer(&text("pong", &pong));
             }
+            Op::Auth(token) => return self.auth(id, known, *token),
             Op::Hello(_) => {}
         }
         Then::Done
-    }
-
-    fn hello(&mut self, id: Option<u64>, hello: &Hello) -> Then {
-        if let Some(account) = &hello.account
-            && !self.terms.demo_accounts.contains(account)
-        {
-            self.error(id, ErrorCode::UnknownAccount, "account: no such account here");
-            return Then::Done;
-        }
-        let known = Known { name: hello.session, account: hello.account };
-        self.client.hello = Some(known);
-        let welcome = Welcome {
-            id,
-            session: Some(hello.session.as_str()).filter(|name| !name.is_empty()),
-            session_epoch: 0,
-            account: hello.account.as_ref().map(AccountId::as_str),
-            auth: if hello.account.is_some() { "demo" } else { "none" },
-            resumed: false,
-            form: form_word(self.client.form),
-            boot_id: &self.terms.boot_id,
-            limits: self.terms.limits,
-            rates_ms: &RATES_MS,
-            heartbeat_ms: 1_000,
-            stale_after_ms: self.terms.stale_after_ms,
-            quiet_after_ms: self.terms.quiet_after_ms,
-            server_time_us: self.now_us,
-        };
-        self.answer(&text("welcome", &welcome));
-        Then::Welcomed(known)
-    }
-
-    fn order(&mut self, id: Option<u64>, known: Known, act: &Act, expires_ms: Option<u64>) -> Then {
-        if known.account.is_none() {
-            self.error(id, ErrorCode::NoAccount, "the hello named no account");
-            return Then::Done;
-        }
-        Then::Order { id, known, act: Box::new(*act), expires_ms }
     }
 
     fn repair(&mut self, id: Option<u64>, asked: Option<&control::Selection<'_>>) {

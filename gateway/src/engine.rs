@@ -7,6 +7,7 @@ pub mod adapt;
 mod depth;
 mod freshness;
 mod requests;
+mod sight;
 mod slow;
 mod wildcards;
 
@@ -29,10 +30,11 @@ use crate::view_hash;
 use adapt::{Adapt, Patience, Turn};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
-use wire::control::Channel;
 use wire::control::reply::text;
+use wire::control::{Channel, Entitlements};
 use wire::frame::Form;
 use wire::instrument::{Definitions, InstrumentId};
 use wire::shard::StaleReason;
@@ -125,6 +127,7 @@ pub struct Engine<S> {
     turns: Vec<(u32, u8, Turn)>,
     /// Sessions that wait for their budget.
     thin: Vec<u32>,
+    sights: BTreeMap<u32, Rc<Entitlements>>,
     scratch: Scratch,
     counters: Counters,
     events: Vec<SessionEvent>,
@@ -198,6 +201,7 @@ impl<S: Socket> Engine<S> {
             adapts: BTreeMap::new(),
             turns: Vec::new(),
             thin: Vec::new(),
+            sights: BTreeMap::new(),
             scratch: Scratch::default(),
             counters: Counters::default(),
             events: Vec::new(),
@@ -470,6 +474,7 @@ impl<S: Socket> Engine<S> {
         });
         self.turns.retain(|turn| turn.0 != session);
         self.thin.retain(|thin| *thin != session);
+        self.sights.remove(&session);
         self.events.retain(|event| event.session() != session);
         self.free.push(session);
         Some(outbox.socket)

@@ -11,6 +11,8 @@ pub use asked::{Asked, BadQuery, Parameters, shown};
 pub use bodies::{BODIES_BYTES_MAX, Bodies};
 pub use pages::{Page, Pages};
 
+use crate::auth::Pass;
+use crate::auth::http::bears_token;
 use crate::auth::origins::Origins;
 use crate::session::guard::Limits;
 use crate::session::{Host, Link, follow, handshake, linger, run};
@@ -21,8 +23,8 @@ use exchange::Begun;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -43,8 +45,13 @@ const LINGERING_MAX: u32 = 10;
 
 /// What the gateway has for plain HTTP, and how it opens sessions.
 pub trait Site: Host + 'static {
-    /// Opens a session; its number is the engine's.
-    fn open(&self, link: Rc<Link>, form: Form) -> u32;
+    /// Opens a session of whoever the handshake proved it to be; its number is the engine's.
+    fn open(&self, link: Rc<Link>, form: Form, pass: Option<Pass>) -> u32;
+    /// What a handshake's head proves; none = nothing yet.
+    ///
+    /// # Errors
+    /// The HTTP status and one line of text.
+    fn admit(&self, headers: &HeaderMap) -> Result<Option<Pass>, (StatusCode, &'static str)>;
     /// The answer to a `GET`; `None` = there is none.
     fn get(&self, asked: &Asked<'_>) -> Option<Page>;
     /// What a stream of events is asked to hold.
@@ -160,7 +167,7 @@ fn refuse(stream: TcpStream, lingering: &Rc<Cell<u32>>) {
 
 /// What a connection becomes.
 enum Upgrade {
-    Site(Form),
+    Site(Form, Option<Pass>),
     Echo,
     /// Once the head of its answer is written.
     Stream(Stream, Rc<Cell<bool>>),
@@ -172,8 +179,8 @@ async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, ech
     };
     let link = Rc::new(Link::new(stream, site.now_us()));
     match upgrade {
-        Upgrade::Site(form) => {
-            let session = site.open(Rc::clone(&link), form);
+        Upgrade::Site(form, pass) => {
+            let session = site.open(Rc::clone(&link), form, pass);
             run(&*site, &link, session, early, door.limits).await;
         }
         Upgrade::Echo => {
@@ -263,18 +270,23 @@ fn own<S: Site>(
     door: &Door,
     upgraded: &RefCell<Option<Upgrade>>,
 ) -> Answer {
+    if bears_token(request.uri().query()) {
+        return plain(StatusCode::BAD_REQUEST, "a token is no part of a URL");
+    }
     let echo = match request.uri().path() {
         "/ws" => false,
         "/echo" if door.socket_echo => true,
         _ => return page(&request.into_parts().0, site, door),
     };
-    let (form, subprotocol) = match handshake::check(&request, &door.origins) {
+    let checked = handshake::check(&request, &door.origins)
+        .and_then(|(form, name)| Ok((form, name, if echo { None } else { site.admit(request.headers())? })));
+    let (form, subprotocol, pass) = match checked {
         Ok(agreed) => agreed,
         Err((status, text)) => return plain(status, text),
     };
     match handshake::accept(&mut request, subprotocol) {
         Ok(response) => {
-            upgraded.replace(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form) }));
+            upgraded.replace(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form, pass) }));
             response.map(Either::Left)
         }
         Err((status, text)) => plain(status, text),
@@ -317,6 +329,12 @@ fn plain(status: StatusCode, text: &'static str) -> Answer {
     if status == StatusCode::UPGRADE_REQUIRED {
         headers.insert("upgrade", HeaderValue::from_static("websocket"));
         headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET"));

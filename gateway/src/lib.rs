@@ -40,6 +40,7 @@ pub mod orders;
 pub mod outbox;
 pub mod pending;
 pub mod ready;
+mod renew;
 mod routes;
 pub mod scratch;
 pub mod server_frame;
@@ -81,7 +82,7 @@ const GOODBYES_WITHIN: Duration = Duration::from_secs(4);
 /// Serves until `shutdown`, then says goodbye to all and returns. Must run in a `LocalSet`.
 ///
 /// # Errors
-/// When the page's files cannot be read, or a part of the gateway fails.
+/// When the page's files, keys or certificates cannot be read, or a part of the gateway fails.
 pub async fn run(
     listener: TcpListener,
     bus: Rc<dyn Bus>,
@@ -102,7 +103,7 @@ pub async fn run(
     let origins = Origins {
         allowed: config.allow_origin.clone(),
         loopback_only: !config.demo_accounts.is_empty(),
-        ..Origins::default()
+        secure: config.tls_cert.is_some(),
     };
     let door = Door {
         connections_max,
@@ -112,8 +113,12 @@ pub async fn run(
         socket_echo: config.socket_echo,
         bodies: Bodies::default(),
     };
-    let shell = Rc::new(Shell::new(config, bus, Clock::start()));
+    renew::announce(&config);
+    let mut keys = renew::Keys::of(&config);
+    let auth = keys.auth(&config)?;
+    let shell = Rc::new(Shell::new(config, auth, bus, Clock::start()));
     let mut tasks = JoinSet::new();
+    tasks.spawn_local(renew::run(Rc::clone(&shell), keys));
     // The market task gives way by itself after each turn; a budget would only split its turns.
     tasks.spawn_local(unconstrained(market::run(Rc::clone(&shell))));
     tasks.spawn_local(worker::look(Rc::clone(&shell)));

@@ -12,9 +12,7 @@ use crate::bits::{IdSet, ids_of};
 use crate::flush::{CATEGORIES, Category, Flush, Part, Piece};
 use crate::lane::Lanes;
 use crate::mutants::broken;
-use crate::outbox::{
-    OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame,
-};
+use crate::outbox::{OPCODE_BINARY, OPCODE_TEXT, Outbox, Pick, Scratch, Shared, Socket, Write, begin_frame};
 use crate::slot::marks::{of_quote, of_trade};
 use crate::slot::{Held, Slot};
 use wire::control::Channel;

@@ -5,6 +5,7 @@ use crate::orders::durability_word;
 use crate::shell::Shell;
 use serde::Serialize;
 use wire::block::Durability;
+use wire::control::Entitlements;
 use wire::control::reply::Symbol;
 use wire::instrument::InstrumentId;
 
@@ -93,9 +94,9 @@ fn worst(all: impl Iterator<Item = Durability>) -> Durability {
     all.min_by_key(rank).unwrap_or(Durability::Unproven)
 }
 
-/// `/v1/instruments`: all known instruments, as `subscribed` tells them.
+/// `/v1/instruments`: all known instruments of which somebody may see anything, as `subscribed` tells them.
 #[must_use]
-pub fn instruments(shell: &Shell) -> String {
+pub fn instruments(shell: &Shell, sight: Option<&Entitlements>) -> String {
     #[derive(Serialize)]
     struct List<'a> {
         instruments: Vec<Symbol<'a>>,
@@ -104,6 +105,8 @@ pub fn instruments(shell: &Shell) -> String {
     let directory = &engine.directory;
     let symbol =
         |id: InstrumentId, instrument| Symbol::new(id.0, directory.shard(id).unwrap_or(0), instrument);
-    let instruments = directory.iter().map(|(id, instrument)| symbol(id, instrument)).collect();
+    let seen =
+        directory.iter().filter(|(_, known)| sight.is_none_or(|granted| granted.may_see_any(&known.symbol)));
+    let instruments = seen.map(|(id, instrument)| symbol(id, instrument)).collect();
     serde_json::to_string(&List { instruments }).unwrap_or_default()
 }

@@ -5,10 +5,11 @@
 
 mod obey;
 
+use crate::auth::{At, Auth};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{Client, Terms};
+use crate::control::{Client, Standing, Terms};
 use crate::engine::{Engine, EngineConfig, SessionEvent};
 use crate::last_value::Bounds;
 use crate::metrics::{Metrics, Present, ShardState};
@@ -33,6 +34,8 @@ pub struct Live {
     pub link: Rc<Link>,
     /// Tells it from an earlier session of the same number.
     pub serial: u32,
+    /// What the shell has done about who it is.
+    pub standing: Standing,
     /// Why it ends, as far as known.
     pub reason: CloseReason,
 }
@@ -94,7 +97,7 @@ impl fmt::Debug for Shell {
 impl Shell {
     /// A gateway that has heard nothing.
     #[must_use]
-    pub fn new(config: Config, bus: Rc<dyn Bus>, clock: Clock) -> Self {
+    pub fn new(config: Config, auth: Auth, bus: Rc<dyn Bus>, clock: Clock) -> Self {
         let now_us = clock.now_us();
         let bounds = Bounds {
             stale_after_us: i64::from(config.stale_after_ms) * 1_000,
@@ -103,14 +106,15 @@ impl Shell {
         let engine = EngineConfig { shards: config.shards, bounds, ..EngineConfig::default() };
         let orders_per_s = config.limits.orders_per_s();
         let terms = Terms {
-            demo_accounts: config.demo_accounts.clone(),
+            auth,
             limits: Limits {
                 message_bytes: wire::MESSAGE_BYTES_MAX,
                 symbols: wire::SESSION_SYMBOLS_MAX,
                 slots: crate::engine::SLOTS_MAX,
                 orders_per_s,
+                requests_per_s: config.limits.requests_per_s(),
+                sessions: config.limits.sessions_of_an_account(),
             },
-            requests_per_s: config.limits.requests_per_s(),
             stale_after_ms: u64::from(config.stale_after_ms),
             quiet_after_ms: u64::from(config.quiet_after_ms),
             boot_id: format!("{:x}-{:x}", clock.start_us(), std::process::id()),
@@ -141,6 +145,31 @@ impl Shell {
     #[must_use]
     pub fn shards(&self) -> u16 {
         self.config.shards
+    }
+
+    /// Now, by both clocks.
+    #[must_use]
+    pub fn at(&self) -> At {
+        let now_us = self.clock.now_us();
+        At { now_us, wall_us: now_us - self.clock.offset_us() }
+    }
+
+    /// Lets reports go where a session's account and token now say, and unneeded shards go.
+    pub fn stand(&self, session: u32) {
+        let now_us = self.clock.now_us();
+        let mut sessions = self.sessions.borrow_mut();
+        let Some(Some(live)) = sessions.get_mut(session as usize) else { return };
+        let standing = live.client.standing(&self.engine.borrow());
+        let before = std::mem::replace(&mut live.standing, standing);
+        if before == standing {
+            return;
+        }
+        let (mut relay, key) = (self.relay.borrow_mut(), live.key());
+        if before.reports != standing.reports {
+            before.reports.iter().for_each(|account| relay.leave(account, key));
+            standing.reports.into_iter().for_each(|account| relay.join(account, key, now_us));
+        }
+        self.look_at_interest();
     }
 
     /// A number that no session had before, for four billion sessions.

@@ -19,6 +19,7 @@ use hyper::StatusCode;
 use select::Selected;
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
+use wire::control::Entitlements;
 use wire::frame::json::{integer, quote_members, times, totals_members};
 use wire::frame::{QuoteImage, State, TradeImage};
 use wire::instrument::{Instrument, InstrumentId};
@@ -29,18 +30,22 @@ pub(crate) const PARAMETERS: &[&str] = &["symbols"];
 /// Room for one symbol; a guess that spares most growing.
 const SYMBOL_BYTES: usize = 640;
 
-/// Answers a question: 200, 304 when the client holds this state already, or 400 with an error of the registry.
+/// Answers a question from somebody who may see so much (none = everything): 200, 304 when the client holds this state
+/// already, or 400 with an error of the registry.
 #[must_use]
-pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
+pub fn answer(shell: &Shell, asked: &Asked<'_>, sight: Option<Rc<Entitlements>>) -> Page {
+    let may_see =
+        |channel, symbol: &str| sight.as_ref().is_none_or(|granted| granted.may_see(channel, symbol));
+    let may = |symbol: &str| may_see("quote", symbol) || may_see("trade", symbol);
     let engine = shell.engine.borrow();
-    let selected = match selected(&engine, asked) {
+    let selected = match selected(&engine, asked, may) {
         Ok(selected) => selected,
         Err(refused) => return refused.into_page(),
     };
     let shards = selected.ids.iter().filter_map(|id| engine.directory.shard(id));
     shell.ask_for(shards.fold(0, |all, shard| all | 1 << shard));
     let now_us = shell.clock.now_us();
-    let present = Present { shell, engine: &engine, selected, now_us };
+    let present = Present { shell, engine: &engine, selected, sight, now_us };
     let tag = present.tag();
     let mut page = if asked.holds(&tag) {
         Page::new(StatusCode::NOT_MODIFIED, "application/json", "")
@@ -51,9 +56,13 @@ pub fn answer(shell: &Shell, asked: &Asked<'_>) -> Page {
     page
 }
 
-fn selected(engine: &Engine<Rc<Link>>, asked: &Asked<'_>) -> Result<Selected, Refused> {
+fn selected(
+    engine: &Engine<Rc<Link>>,
+    asked: &Asked<'_>,
+    may: impl Fn(&str) -> bool,
+) -> Result<Selected, Refused> {
     let parameters = asked.parameters(PARAMETERS)?;
-    select::select(&engine.directory, names(&parameters)?)
+    select::select(&engine.directory, names(&parameters)?, may)
 }
 
 /// A selection at one moment.
@@ -61,6 +70,7 @@ struct Present<'a> {
     shell: &'a Shell,
     engine: &'a Engine<Rc<Link>>,
     selected: Selected,
+    sight: Option<Rc<Entitlements>>,
     now_us: i64,
 }
 
@@ -78,6 +88,12 @@ impl Present<'_> {
         }
     }
 
+    /// Which of a symbol's quote and trades may be seen.
+    fn seen(&self, symbol: &str) -> [bool; 2] {
+        let may = |channel| self.sight.as_ref().is_none_or(|granted| granted.may_see(channel, symbol));
+        ["quote", "trade"].map(may)
+    }
+
     /// Whether the table's word for a symbol's freshness still holds. It is judged every 50 ms, and not any more once
     /// the shard's publisher no longer lists the symbol: then its epoch stays behind. 0 = it was listed in mid-epoch.
     fn is_proven(&self, shard: u16, feed_epoch: u64) -> bool {
@@ -93,9 +109,15 @@ impl Present<'_> {
     fn tag(&self) -> String {
         let mut hasher = DefaultHasher::new();
         hasher.write(self.shell.terms.boot_id.as_bytes());
-        self.each(|id, _, _, image| {
+        self.each(|id, instrument, _, image| {
             let Image { quote, trade } = image;
             hasher.write_u32(id.0);
+            hasher.write_u8(
+                self.seen(&instrument.symbol)
+                    .map(u8::from)
+                    .into_iter()
+                    .fold(0, |bits, seen| bits << 1 | seen),
+            );
             for word in [quote.feed_epoch, quote.ver, quote.lost, trade.tc, trade.lost] {
                 hasher.write_u64(word);
             }
@@ -115,7 +137,7 @@ impl Present<'_> {
         let mut comma = "";
         self.each(|id, instrument, shard, image| {
             text(&mut out, std::mem::replace(&mut comma, ","));
-            symbol(&mut out, id, instrument, shard, image);
+            symbol(&mut out, id, instrument, shard, image, self.seen(&instrument.symbol));
         });
         text(&mut out, "],\"rejected\":");
         // Writing texts and numbers into memory cannot fail.
@@ -135,14 +157,29 @@ impl Present<'_> {
 }
 
 /// Appends a symbol. A symbol's characters need no escape ([`wire::instrument::valid_symbol`]).
-fn symbol(out: &mut Vec<u8>, id: InstrumentId, instrument: &Instrument, shard: u16, image: &Image) {
+fn symbol(
+    out: &mut Vec<u8>,
+    id: InstrumentId,
+    instrument: &Instrument,
+    shard: u16,
+    image: &Image,
+    [quotes, trades]: [bool; 2],
+) {
     text(out, "{\"symbol\":\"");
     text(out, &instrument.symbol);
     field(out, "\",\"id\":", id.0.into());
     field(out, ",\"shard\":", shard.into());
     field(out, ",\"epoch\":", image.quote.feed_epoch.into());
-    quote(out, &image.quote, instrument);
-    trade(out, &image.trade, instrument);
+    if quotes {
+        quote(out, &image.quote, instrument);
+    } else {
+        text(out, ",\"quote\":null");
+    }
+    if trades {
+        trade(out, &image.trade, instrument);
+    } else {
+        text(out, ",\"trade\":null");
+    }
     text(out, "}");
 }
 

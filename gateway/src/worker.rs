@@ -1,7 +1,8 @@
 //! The worker: owner of this thread's sessions. It answers the socket code's calls. Nothing here decides what is written,
 //! or in which order.
 
-use crate::control::{self, Client, Then};
+use crate::auth::Pass;
+use crate::control::{self, Client, Standing, Then};
 use crate::http::{Asked, Page, Site};
 use crate::orders::submit;
 use crate::outbox::Outbox;
@@ -9,9 +10,12 @@ use crate::routes;
 use crate::session::{Goodbye, Host, Link, Silence};
 use crate::shell::{Live, Shell};
 use crate::stream::Stream;
+use hyper::{HeaderMap, StatusCode};
 use std::rc::Rc;
 use std::time::Duration;
 use wire::close::CloseReason;
+use wire::control::Entitlements;
+use wire::control::reply::{self, text};
 use wire::frame::Form;
 
 /// How often silent sessions are looked for.
@@ -22,10 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Worker(pub Rc<Shell>);
 
 impl Worker {
-    fn opened(&self, session: u32, link: Rc<Link>, form: Form, now_us: i64) -> u32 {
+    fn opened(&self, session: u32, client: Client, link: Rc<Link>) -> u32 {
         let shell = &self.0;
-        let client = Client::new(session, form, &shell.terms, now_us);
-        let live = Live { client, link, serial: shell.next_serial(), reason: CloseReason::Normal };
+        let (serial, standing) = (shell.next_serial(), Standing::default());
+        let live = Live { client, link, serial, standing, reason: CloseReason::Normal };
         let mut sessions = shell.sessions.borrow_mut();
         let at = session as usize;
         if sessions.len() <= at {
@@ -38,11 +42,22 @@ impl Worker {
 }
 
 impl Site for Worker {
-    fn open(&self, link: Rc<Link>, form: Form) -> u32 {
+    fn open(&self, link: Rc<Link>, form: Form, pass: Option<Pass>) -> u32 {
         let shell = &self.0;
         let now_us = shell.clock.now_us();
-        let session = shell.engine.borrow_mut().open(Rc::clone(&link), form, now_us);
-        self.opened(session, link, form, now_us)
+        let mut engine = shell.engine.borrow_mut();
+        let session = engine.open(Rc::clone(&link), form, now_us);
+        let mut client = Client::new(session, form, &shell.terms, now_us);
+        if let Some(pass) = pass {
+            client.enter(&mut engine, pass);
+        }
+        drop(engine);
+        self.opened(session, client, link)
+    }
+
+    fn admit(&self, headers: &HeaderMap) -> Result<Option<Pass>, (StatusCode, &'static str)> {
+        let shell = &self.0;
+        shell.terms.auth.handshake(headers, shell.at()).map_err(|(status, why, _)| (status, why))
     }
 
     fn get(&self, asked: &Asked<'_>) -> Option<Page> {
@@ -54,9 +69,11 @@ impl Site for Worker {
     }
 
     fn open_stream(&self, link: Rc<Link>, stream: Stream) -> u32 {
-        let now_us = self.0.clock.now_us();
-        let session = self.0.engine.borrow_mut().open_events(Rc::clone(&link), now_us);
-        self.opened(session, link, Form::Json, now_us);
+        let shell = &self.0;
+        let now_us = shell.clock.now_us();
+        let session = shell.engine.borrow_mut().open_events(Rc::clone(&link), now_us);
+        let client = Client::new(session, Form::Json, &shell.terms, now_us);
+        self.opened(session, client, link);
         for mut request in stream.requests() {
             self.text(session, &mut request);
         }
@@ -88,17 +105,12 @@ impl Host for Worker {
             control::message(&mut decoder, message, &mut engine, &mut live.client, &shell.terms, now_us)
         };
         match then {
-            Then::Done => {}
             Then::Interest => shell.look_at_interest(),
-            Then::Welcomed(known) => {
-                let key = shell.key_of(session);
-                if let (Some(account), Some(key)) = (known.account, key) {
-                    shell.relay.borrow_mut().join(account, key, now_us);
-                }
-            }
+            Then::Done | Then::Welcomed(_) => {}
             Then::Order { id, known, act, expires_ms } => submit(shell, session, id, known, *act, expires_ms),
             Then::Close(reason) => shell.close(session, reason),
         }
+        shell.stand(session);
         shell.settle();
     }
 
@@ -131,7 +143,7 @@ impl Host for Worker {
         let shell = &self.0;
         let live = shell.sessions.borrow_mut().get_mut(session as usize).and_then(Option::take);
         let Some(live) = live else { return };
-        if let Some(account) = live.client.hello.and_then(|known| known.account) {
+        if let Some(account) = live.standing.reports {
             shell.relay.borrow_mut().leave(&account, live.key());
         }
         shell.metrics.session_closed(live.reason);
@@ -144,7 +156,7 @@ impl Host for Worker {
     }
 }
 
-/// Looks for sessions that are silent, or have not said hello. Runs until dropped.
+/// Looks for sessions that are silent, have not said hello, or whose token ends. Runs until dropped.
 pub async fn look(shell: Rc<Shell>) {
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -152,6 +164,12 @@ pub async fn look(shell: Rc<Shell>) {
         every.tick().await;
         let now_us = shell.clock.now_us();
         shell.engine.borrow_mut().clock_offset_us = shell.clock.offset_us();
+        for (session, reason) in aged(&shell, now_us) {
+            if let Some(reason) = reason {
+                shell.close(session, reason);
+            }
+            shell.stand(session);
+        }
         for (session, act) in found(&shell, now_us) {
             match act {
                 None => shell.engine.borrow_mut().ping(session, now_us),
@@ -160,6 +178,17 @@ pub async fn look(shell: Rc<Shell>) {
         }
         shell.settle();
     }
+}
+
+/// Sessions with tokens, after what their age asks for; those with a reason are to be closed.
+fn aged(shell: &Shell, now_us: i64) -> Vec<(u32, Option<CloseReason>)> {
+    let mut sessions = shell.sessions.borrow_mut();
+    let mut engine = shell.engine.borrow_mut();
+    let tokens = sessions.iter_mut().flatten().filter(|live| live.client.life.is_some());
+    let age = |live: &mut Box<Live>| {
+        (live.client.session, control::age(&mut engine, &mut live.client, &shell.terms, now_us))
+    };
+    tokens.map(age).collect()
 }
 
 /// Sessions to be pinged (no reason) or closed.

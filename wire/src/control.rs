@@ -6,12 +6,14 @@
 //! number with a stated range; nothing here is ever a float. An unknown field, a repeated key, a value of the wrong
 //! type or out of range is a [`Fault`] that names the field and ends nothing else.
 
+mod auth;
 mod decode;
 pub mod filter;
 pub mod orders;
 pub mod reply;
 mod request;
 
+pub use auth::{Entitlements, GRANT_SYMBOLS_MAX, Grant, TOKEN_BYTES_MAX, Token};
 pub use decode::Decoder;
 pub use request::{
     BYTES_PER_S, Channel, Cursor, DEPTHS, EXPIRES_MS_MAX, Fields, Hello, INTERVAL_MS_DEFAULT, Names, Op,

@@ -92,6 +92,16 @@ registry! {
     OrderRate = 1204, "order_rate", AfterMs;
     /// The account's orders are too many to hold.
     OrderIdsExhausted = 1205, "order_ids_exhausted", Never;
+    /// A token is needed, or this one is broken, not for this service, or not signed by a known key.
+    BadToken = 1301, "bad_token", Reauth;
+    /// The token is over.
+    TokenExpired = 1302, "token_expired", Reauth;
+    /// The token or `account` names another account than the session's.
+    OtherAccount = 1303, "other_account", Never;
+    /// The session is not entitled to it.
+    NotEntitled = 1304, "not_entitled", Never;
+    /// The account has as many sessions as it may.
+    TooManySessions = 1305, "too_many_sessions", AfterMs;
     /// Something failed inside; it is logged with the id shown.
     Internal = 1900, "internal", AfterMs;
 }

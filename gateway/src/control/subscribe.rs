@@ -5,12 +5,12 @@ use crate::bits::Bits;
 use crate::outbox::{Outbox, Socket};
 use crate::pending::Join;
 use std::collections::{BTreeMap, BTreeSet};
+use wire::RATES_MS;
 use wire::control::Channel;
 use wire::control::reply::{RateSet, Rejected, Unsubscribed, text};
 use wire::control::{Names, Selection, SetRate, Subscribe, View};
 use wire::error::ErrorCode;
 use wire::instrument::{InstrumentId, matches};
-use wire::{RATES_MS, SESSION_SYMBOLS_MAX};
 
 /// A held symbol and the slot that it is in.
 type Held = (u8, InstrumentId);
@@ -90,11 +90,13 @@ impl<S: Socket> Desk<'_, S> {
         let left = self.engine.wildcards_left(self.client.session);
         for name in &asked.symbols.0 {
             if is_pattern(name) {
-                let matching: Vec<InstrumentId> = self.engine.directory.matching(name).collect();
-                if matching.is_empty() {
-                    rejected.push(Rejected::new(name, ErrorCode::UnknownSymbol, None));
-                    continue;
-                }
+                let matching = match self.matching(channel, name) {
+                    Ok(matching) => matching,
+                    Err(code) => {
+                        rejected.push(Rejected::new(name, code, None));
+                        continue;
+                    }
+                };
                 let known =
                     self.engine.remembers(self.client.session, channel, name) || patterns.contains(name);
                 if !known && patterns.len() >= left {
@@ -107,6 +109,8 @@ impl<S: Socket> Desk<'_, S> {
                 for instrument in matching {
                     self.take(asked, instrument, None, &mut ids, &mut rejected);
                 }
+            } else if !self.engine.may_see(self.client.session, channel, name) {
+                rejected.push(Rejected::new(name, ErrorCode::NotEntitled, None));
             } else if let Some(instrument) = self.engine.directory.find(name) {
                 self.take(asked, instrument, Some(name), &mut ids, &mut rejected);
             } else {
@@ -150,6 +154,20 @@ impl<S: Socket> Desk<'_, S> {
         ));
     }
 
+    /// What of a pattern the session may see: at least one, or why there is none.
+    fn matching(&self, channel: Channel, pattern: &str) -> Result<Vec<InstrumentId>, ErrorCode> {
+        let directory = &self.engine.directory;
+        let mut matching: Vec<InstrumentId> = directory.matching(pattern).collect();
+        if matching.is_empty() {
+            return Err(ErrorCode::UnknownSymbol);
+        }
+        matching.retain(|id| {
+            let known = directory.instrument(*id);
+            known.is_some_and(|known| self.engine.may_see(self.client.session, channel, &known.symbol))
+        });
+        if matching.is_empty() { Err(ErrorCode::NotEntitled) } else { Ok(matching) }
+    }
+
     /// Takes one instrument into a subscription, or says why not. `name` is the exact name that asked for it; none
     /// when a pattern did, for which what is held already is silently fine.
     fn take(
@@ -179,7 +197,9 @@ impl<S: Socket> Desk<'_, S> {
         } else if beside.is_some_and(|slot| self.engine.view(self.client.session, slot) != Some(&asked.view))
         {
             rejected.push(Rejected::new(symbol(), ErrorCode::ViewConflict, interval));
-        } else if outbox.symbols() + ids.len() >= SESSION_SYMBOLS_MAX && !ids.contains(&instrument) {
+        } else if outbox.symbols() + ids.len() >= self.engine.symbols_max(self.client.session)
+            && !ids.contains(&instrument)
+        {
             rejected.push(Rejected::new(symbol(), ErrorCode::TooManySymbols, None));
         } else if !ids.insert(instrument)
             && let Some(name) = name
@@ -354,7 +374,7 @@ fn all_held<S: Socket>(outbox: &Outbox<S>, channel: Channel) -> Vec<Held> {
     told.chain(waiting).collect()
 }
 
-fn by_slot(held: &[Held]) -> BTreeMap<u8, Vec<InstrumentId>> {
+pub(super) fn by_slot(held: &[Held]) -> BTreeMap<u8, Vec<InstrumentId>> {
     let mut groups: BTreeMap<u8, Vec<InstrumentId>> = BTreeMap::new();
     for (slot, id) in held {
         groups.entry(*slot).or_default().push(*id);
@@ -362,7 +382,7 @@ fn by_slot(held: &[Held]) -> BTreeMap<u8, Vec<InstrumentId>> {
     groups
 }
 
-fn bits(ids: &[InstrumentId]) -> Bits {
+pub(super) fn bits(ids: &[InstrumentId]) -> Bits {
     let mut bits = Bits::default();
     for id in ids {
         bits.insert(*id);

@@ -20,6 +20,15 @@ impl Socket for Wire {
     }
 }
 
+const LIMITS: Limits = Limits {
+    message_bytes: 65_536,
+    symbols: 16_384,
+    slots: 16,
+    orders_per_s: 100,
+    requests_per_s: 400,
+    sessions: 16,
+};
+
 struct World {
     engine: Engine<Wire>,
     client: Client,
@@ -49,9 +58,8 @@ impl World {
         engine.define(Definitions { shard: 0, feed_epoch: 1, revision: 1, instruments }, 0);
         let session = engine.open(wire.clone(), Form::Json, 0);
         let terms = Terms {
-            demo_accounts: vec![AccountId::new("A1").unwrap()],
-            limits: Limits { message_bytes: 65_536, symbols: 16_384, slots: 16, orders_per_s: 100 },
-            requests_per_s: 400,
+            auth: Auth::development(vec![AccountId::new("A1").unwrap()], 16),
+            limits: LIMITS,
             stale_after_ms: 400,
             quiet_after_ms: 1_000,
             boot_id: "b".to_owned(),

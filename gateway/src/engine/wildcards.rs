@@ -38,10 +38,12 @@ impl<S: Socket> Engine<S> {
         let new = self.directory.iter().skip(known);
         let ids: VecDeque<InstrumentId> = new
             .filter(|(id, new)| {
-                matches(&wildcard.text, &new.symbol) && outbox.slot_of(wildcard.channel, *id).is_none()
+                matches(&wildcard.text, &new.symbol)
+                    && outbox.slot_of(wildcard.channel, *id).is_none()
+                    && self.may_see(wildcard.session, wildcard.channel, &new.symbol)
             })
             .map(|(id, _)| id)
-            .take(wire::SESSION_SYMBOLS_MAX.saturating_sub(outbox.symbols()))
+            .take(self.symbols_max(wildcard.session).saturating_sub(outbox.symbols()))
             .collect();
         let Wildcard { channel, slot, max_age_ms, .. } = *wildcard;
         let (head, tail) = (wildcard.head.clone(), String::new());
@@ -80,6 +82,12 @@ impl<S: Socket> Engine<S> {
         self.wildcards.iter().any(|wildcard| {
             wildcard.session == session && wildcard.channel == channel && wildcard.text == text
         })
+    }
+
+    /// The wildcards of a session.
+    pub(super) fn wildcards_of(&self, session: u32) -> Vec<(Channel, String)> {
+        let mine = self.wildcards.iter().filter(|wildcard| wildcard.session == session);
+        mine.map(|wildcard| (wildcard.channel, wildcard.text.clone())).collect()
     }
 
     /// Forgets a wildcard.

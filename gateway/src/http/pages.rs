@@ -3,7 +3,7 @@
 use super::Answer;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use std::collections::HashMap;
 use std::io;
@@ -42,6 +42,9 @@ impl Page {
         }
         if let Some(Ok(etag)) = self.etag.map(HeaderValue::try_from) {
             headers.insert(ETAG, etag);
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         for (name, value) in [

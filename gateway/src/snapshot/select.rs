@@ -115,12 +115,20 @@ struct Item<'a> {
     ends: Option<(&'a str, &'a str)>,
     look: Look,
     found: bool,
+    /// It means something that must not be seen.
+    hidden: bool,
 }
 
 impl<'a> Item<'a> {
     fn new(name: &'a str) -> Self {
         let ends = name.split_once('*').map(|(first, rest)| (first, rest.rsplit('*').next().unwrap_or(rest)));
-        Self { name, ends, look: name.split('*').fold(Look::default(), Look::and), found: false }
+        Self {
+            name,
+            ends,
+            look: name.split('*').fold(Look::default(), Look::and),
+            found: false,
+            hidden: false,
+        }
     }
 
     /// False only for a symbol that does not match, or for a name, which is found in another way.
@@ -130,25 +138,35 @@ impl<'a> Item<'a> {
     }
 }
 
-pub(super) fn select(directory: &Directory, list: Option<&str>) -> Result<Selected, Refused> {
+/// Selects what is asked for and `may` be seen.
+pub(super) fn select(
+    directory: &Directory,
+    list: Option<&str>,
+    may: impl Fn(&str) -> bool,
+) -> Result<Selected, Refused> {
     let mut selected = Selected::default();
     let Some(list) = list else {
-        directory.iter().try_for_each(|(id, _)| selected.take(id))?;
+        let mut seen = directory.iter().filter(|(_, instrument)| may(&instrument.symbol));
+        seen.try_for_each(|(id, _)| selected.take(id))?;
         return Ok(selected);
     };
     let mut items: Vec<Item<'_>> = list.split(',').map(Item::new).collect();
     for item in items.iter_mut().filter(|item| item.ends.is_none()) {
+        item.hidden = !may(item.name);
+        if item.hidden {
+            continue; // whether it is known or not
+        }
         if let Some(id) = directory.find(item.name) {
             item.found = true;
             selected.take(id)?;
         }
     }
     if items.iter().any(|item| item.ends.is_some()) {
-        select_matching(directory, &mut items, &mut selected)?;
+        select_matching(directory, &mut items, &mut selected, may)?;
     }
     let unknown = items.iter().filter(|item| !item.found);
-    selected.rejected =
-        unknown.map(|item| Rejected::new(item.name, ErrorCode::UnknownSymbol, None)).collect();
+    let code = |item: &Item<'_>| if item.hidden { ErrorCode::NotEntitled } else { ErrorCode::UnknownSymbol };
+    selected.rejected = unknown.map(|item| Rejected::new(item.name, code(item), None)).collect();
     Ok(selected)
 }
 
@@ -157,6 +175,7 @@ fn select_matching(
     directory: &Directory,
     items: &mut [Item<'_>],
     selected: &mut Selected,
+    may: impl Fn(&str) -> bool,
 ) -> Result<(), Refused> {
     let mut compared = 0;
     for (id, instrument) in directory.iter() {
@@ -173,6 +192,10 @@ fn select_matching(
                 return Err(Refused::new(ErrorCode::TooManySymbols, message));
             }
             if matches(item.name, symbol) {
+                if !taken && !may(symbol) {
+                    item.hidden = true;
+                    continue;
+                }
                 (taken, item.found) = (true, true);
                 selected.take(id)?;
             }
@@ -212,7 +235,7 @@ mod tests {
         ];
         for one in patterns {
             for other in patterns {
-                let selected = select(&directory, Some(&format!("{one},{other}"))).unwrap();
+                let selected = select(&directory, Some(&format!("{one},{other}")), |_| true).unwrap();
                 let either = |id: InstrumentId| {
                     let symbol = &directory.instrument(id).unwrap().symbol;
                     matches(one, symbol) || matches(other, symbol)
@@ -233,9 +256,9 @@ mod tests {
         let directory = directory((0..SYMBOLS_MAX).map(|at| format!("ABABABA{at}.X")));
         let list = |pattern: &str| vec![pattern; NAMES_MAX].join(",");
         for cheap in ["*", "A*", "*.X", "Q*", "*Q", "*Q*", "*AA*", "B*"] {
-            assert!(select(&directory, Some(&list(cheap))).is_ok(), "{cheap}");
+            assert!(select(&directory, Some(&list(cheap)), |_| true).is_ok(), "{cheap}");
         }
-        let refused = select(&directory, Some(&list("*ABABABAB*"))).unwrap_err();
+        let refused = select(&directory, Some(&list("*ABABABAB*")), |_| true).unwrap_err();
         assert_eq!(refused.code, ErrorCode::TooManySymbols);
     }
 }

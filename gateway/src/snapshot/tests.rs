@@ -1,6 +1,7 @@
 //! What is not proven is stale in an answer, also where the table's last judgement says otherwise. Time is paused.
 
 use super::answer;
+use crate::auth::Auth;
 use crate::bus::{Alarm, Block, Bus, BusError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -68,7 +69,7 @@ impl Bus for Silent {
 fn shell() -> Shell {
     let flags = ["gateway", "--listen", "127.0.0.1:0", "--shards", "1"];
     let config = <Config as clap::Parser>::try_parse_from(flags).unwrap();
-    Shell::new(config, Rc::new(Silent(Alarm::default())), Clock::start())
+    Shell::new(config, Auth::development(Vec::new(), 16), Rc::new(Silent(Alarm::default())), Clock::start())
 }
 
 /// A publisher of an epoch lists these symbols and tells its state.
@@ -97,7 +98,7 @@ fn publish(shell: &Shell, feed_epoch: u64, symbols: &[&str]) {
 
 fn states(shell: &Shell) -> Vec<String> {
     let asked = Asked { path: "/v1/snapshot", query: None, headers: &HeaderMap::new() };
-    let body: Value = serde_json::from_slice(&answer(shell, &asked).body).unwrap();
+    let body: Value = serde_json::from_slice(&answer(shell, &asked, None).body).unwrap();
     let symbols = body["symbols"].as_array().unwrap();
     symbols.iter().map(|symbol| symbol["quote"]["state"].as_str().unwrap().to_owned()).collect()
 }

@@ -5,6 +5,7 @@
 pub(crate) mod apart;
 pub(crate) mod client;
 pub(crate) mod events;
+pub(crate) mod issuer;
 pub(crate) mod peer;
 
 use bytes::Bytes;
@@ -354,8 +355,12 @@ pub(crate) fn trade(price: i64, qty: i64) -> Change {
 
 /// Flags that every test gateway starts with, and some more.
 pub(crate) fn config(flags: &[&str]) -> Config {
-    let base = ["gateway", "--listen", "127.0.0.1:0", "--shards", "1", "--demo-accounts", "A1,A2"];
-    <Config as clap::Parser>::try_parse_from(base.iter().chain(flags)).unwrap()
+    let base = ["gateway", "--listen", "127.0.0.1:0", "--shards", "1"];
+    // Accounts without proof do not go with tokens.
+    let accounts: &[&str] = if flags.contains(&"--jwks") { &[] } else { &["--demo-accounts", "A1,A2"] };
+    let config = <Config as clap::Parser>::try_parse_from(base.iter().chain(accounts).chain(flags)).unwrap();
+    config.check().unwrap();
+    config
 }
 
 /// Runs `test` beside a gateway on `bus`; ends both within a bound.

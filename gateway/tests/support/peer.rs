@@ -197,6 +197,22 @@ impl Peer {
         peer
     }
 
+    /// Connects and becomes a session in form `json` that has said this.
+    pub(crate) async fn saying(address: SocketAddr, hello: &str) -> Self {
+        let mut peer = Self::connect(address, None).await;
+        let asked = Asked::of(&address.to_string()).with("Sec-WebSocket-Protocol", "tickgate.v1.json");
+        peer.send(&asked.bytes()).await;
+        assert_eq!(peer.status().await, Ok(101));
+        peer.send(&frame(TEXT, hello.as_bytes())).await;
+        peer
+    }
+
+    /// Sends a request; the next text that is one of these.
+    pub(crate) async fn ask(&mut self, request: &str, ops: &[&str]) -> serde_json::Value {
+        self.send(&frame(TEXT, request.as_bytes())).await;
+        self.until(ops).await.unwrap()
+    }
+
     /// Asks for a WebSocket on `/ws`; the status.
     pub(crate) async fn upgrade(&mut self, address: SocketAddr) -> Result<u16, Nothing> {
         self.send(&Asked::of(&address.to_string()).bytes()).await;

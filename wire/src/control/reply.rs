@@ -1,6 +1,7 @@
 //! What a client is told, as JSON text. `subscribed` and `added` are written by the gateway in parts, symbol by
 //! [`Symbol`], and the heartbeat when it goes out. Times are whole microseconds; prices and quantities are strings.
 
+use super::Entitlements;
 use crate::error::{ErrorCode, Retry};
 use crate::instrument::Instrument;
 use crate::num;
@@ -40,7 +41,7 @@ pub struct Welcome<'a> {
     pub session_epoch: u64,
     /// Account, none = market data only.
     pub account: Option<&'a str>,
-    /// How the account was granted: `demo` = taken from the hello, loopback only.
+    /// How the account was granted: `token`, `demo` = taken from the hello, loopback only, or `none`.
     pub auth: &'a str,
     /// Whether missed reports will come.
     pub resumed: bool,
@@ -50,6 +51,14 @@ pub struct Welcome<'a> {
     pub boot_id: &'a str,
     /// What the session may do.
     pub limits: Limits,
+    /// What of it is used.
+    pub used: Used,
+    /// What the token grants, or what needs none; left out where everything is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entitlements: Option<&'a Entitlements>,
+    /// When the token is over, Unix time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_us: Option<i64>,
     /// Offered intervals, 0 = raw.
     pub rates_ms: &'a [u32],
     /// Time between heartbeats.
@@ -73,6 +82,37 @@ pub struct Limits {
     pub slots: usize,
     /// Orders a second of the account.
     pub orders_per_s: u32,
+    /// Requests a second of the session, all kinds together; more ends it.
+    pub requests_per_s: u32,
+    /// Sessions of the account at a time on this gateway.
+    pub sessions: u32,
+}
+
+/// What is used of some [`Limits`].
+#[derive(Debug, Clone, Copy, Default, Serialize, PartialEq, Eq)]
+pub struct Used {
+    /// Sessions of the account, this one included; 0 without an account.
+    pub sessions: u32,
+    /// Symbols over all channels.
+    pub symbols: usize,
+}
+
+/// `authenticated`: the answer to `auth`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Authenticated<'a> {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// Whose session it is.
+    pub account: &'a str,
+    /// When the token is over, Unix time.
+    pub expires_at_us: i64,
+    /// What the token grants.
+    pub entitlements: &'a Entitlements,
+    /// What the session may do.
+    pub limits: Limits,
+    /// What of it is used.
+    pub used: Used,
 }
 
 /// One symbol of `subscribed` or `added`.
@@ -333,7 +373,7 @@ impl<'a> Error<'a> {
 /// `notice`: something worth knowing that asks for nothing.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Notice<'a> {
-    /// `feed_restarted`, `stale`, `fresh`.
+    /// `feed_restarted`, `stale`, `fresh`, `token_expiring`, `token_expired`.
     pub code: &'a str,
     /// Shard, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -347,4 +387,10 @@ pub struct Notice<'a> {
     /// Age of the last proof that nothing is missing, in `stale`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<i64>,
+    /// When the token is over, in `token_expiring`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_us: Option<i64>,
+    /// How long until the session is closed, in `token_expired`; none = it goes on with what needs no token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<i64>,
 }

@@ -1,5 +1,6 @@
 //! Requests as types, borrowed from the message.
 
+use super::Token;
 use super::filter::Filter;
 use crate::order::{AccountId, Act, SessionName};
 
@@ -40,7 +41,9 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op<'a> {
     /// `hello`: the first message.
-    Hello(Hello),
+    Hello(Hello<'a>),
+    /// `auth`: a newer token of the same account.
+    Auth(Token<'a>),
     /// `subscribe`.
     Subscribe(Subscribe<'a>),
     /// `unsubscribe`.
@@ -80,11 +83,13 @@ pub enum Op<'a> {
 
 /// `hello`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Hello {
+pub struct Hello<'a> {
     /// Name of the session; empty = unnamed.
     pub session: SessionName,
     /// Account to trade for (development mode); without one market data only.
     pub account: Option<AccountId>,
+    /// Who the session is; none where the handshake bore it, or for what needs no proof.
+    pub token: Option<Token<'a>>,
     /// Where an earlier connection ended.
     pub resume: Option<Cursor>,
 }

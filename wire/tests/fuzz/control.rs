@@ -54,8 +54,12 @@ fn written(request: &Request<'_>) -> Vec<u8> {
                 };
                 fields.insert("resume".to_owned(), cursor);
             }
+            if let Some(token) = &hello.token {
+                fields.insert("token".to_owned(), token.0.into());
+            }
             ("hello", Value::Object(fields))
         }
+        Op::Auth(token) => ("auth", json!({ "token": token.0 })),
         Op::Subscribe(asked) => {
             let mut fields = json!({ "channel": asked.channel.word(), "symbols": asked.symbols.0, "interval_ms": asked.interval_ms, "adaptive": asked.adaptive });
             if let Some(max_age_ms) = asked.max_age_ms {

@@ -1,11 +1,11 @@
 //! What each `op` may hold, and its meaning.
 
 use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, whole, width};
-use crate::control::Fault;
 use crate::control::request::{
     BYTES_PER_S, Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op,
     REQUEST_BUCKETS_MAX, REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, STATS_MS, Selection, SetRate, Subscribe,
 };
+use crate::control::{Fault, TOKEN_BYTES_MAX, Token};
 use crate::error::ErrorCode;
 use crate::instrument::valid_pattern;
 use crate::num::Number;
@@ -14,6 +14,7 @@ use crate::view_hash::BUCKETS;
 use simd_json::{Node, StaticNode};
 
 const HELLO: u64 = set(&[Field::Session, Field::Account, Field::Token, Field::Resume]);
+const AUTH: u64 = set(&[Field::Token]);
 const SUBSCRIBE: u64 = set(&[
     Field::Channel,
     Field::Symbols,
@@ -64,6 +65,7 @@ impl<'a> Message<'_, 'a> {
         };
         let allowed = match op {
             "hello" => HELLO,
+            "auth" => AUTH,
             "subscribe" => SUBSCRIBE,
             "unsubscribe" | "repair" => SELECTION,
             "set_rate" => SET_RATE,
@@ -85,6 +87,7 @@ impl<'a> Message<'_, 'a> {
         self.only(allowed)?;
         Ok(match op {
             "hello" => Op::Hello(self.hello()?),
+            "auth" => Op::Auth(self.token()?),
             "subscribe" => Op::Subscribe(self.subscribe()?),
             "unsubscribe" => Op::Unsubscribe(self.selection()?),
             "repair" if !self.has(Field::Channel) && !self.has(Field::Symbols) => Op::Repair(None),
@@ -114,10 +117,7 @@ impl<'a> Message<'_, 'a> {
         })
     }
 
-    fn hello(&self) -> Result<Hello, Fault> {
-        if self.has(Field::Token) {
-            return Err(fault(ErrorCode::NotSupportedYet, "token: this gateway checks none yet".to_owned()));
-        }
+    fn hello(&self) -> Result<Hello<'a>, Fault> {
         let session = if self.has(Field::Session) {
             SessionName::new(self.text(Field::Session)?)
                 .map_err(|error| bad("session", &format!("{error}: at most 32 of {NAME_CHARACTERS}")))?
@@ -130,7 +130,16 @@ impl<'a> Message<'_, 'a> {
         } else {
             None
         };
-        Ok(Hello { session, account, resume: self.cursor()? })
+        let token = if self.has(Field::Token) { Some(self.token()?) } else { None };
+        Ok(Hello { session, account, token, resume: self.cursor()? })
+    }
+
+    /// Whether it is one is for whoever verifies it; no message repeats any of it.
+    fn token(&self) -> Result<Token<'a>, Fault> {
+        match self.text(Field::Token)? {
+            token if token.len() <= TOKEN_BYTES_MAX => Ok(Token(token)),
+            _ => Err(bad("token", "at most 8192 bytes")),
+        }
     }
 
     fn cursor(&self) -> Result<Option<Cursor>, Fault> {

@@ -73,7 +73,10 @@ fn what_is_no_request_is_told_apart() {
     refused(r#"{"op":7}"#, ErrorCode::UnknownOp, "op");
     refused(r#"{"op":"dance"}"#, ErrorCode::UnknownOp, "dance");
     refused(r#"{"op":"order.cancel_all"}"#, ErrorCode::NotSupportedYet, "cancel_all");
-    refused(r#"{"op":"hello","token":"x"}"#, ErrorCode::NotSupportedYet, "token");
+    refused(r#"{"op":"hello","token":7}"#, ErrorCode::BadField, "token");
+    refused(r#"{"op":"auth"}"#, ErrorCode::BadField, "token");
+    let long = "x".repeat(crate::control::TOKEN_BYTES_MAX + 1);
+    refused(&format!(r#"{{"op":"auth","token":"{long}"}}"#), ErrorCode::BadField, "token");
     refused(
         &ORDER.replace("\"id\":3", "\"cancel_on_disconnect\":true"),
         ErrorCode::NotSupportedYet,
