@@ -15,8 +15,9 @@ use crate::auth::Pass;
 use crate::auth::http::bears_token;
 use crate::auth::origins::Origins;
 use crate::session::guard::Limits;
+use crate::session::stream::Stream;
 use crate::session::{Host, Link, follow, handshake, linger, run};
-use crate::stream::Stream;
+use crate::stream::Events;
 use bytes::Bytes;
 use echo::Echo;
 use exchange::Begun;
@@ -28,13 +29,16 @@ use hyper::header::{
 };
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use rustls::ServerConfig;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 use wire::frame::Form;
 
 /// Connections that wait to be accepted: enough for all clients of a gateway that died.
@@ -58,9 +62,9 @@ pub trait Site: Host + 'static {
     ///
     /// # Errors
     /// The answer to a question that has none.
-    fn stream(&self, asked: &Asked<'_>) -> Result<Stream, Page>;
+    fn stream(&self, asked: &Asked<'_>) -> Result<Events, Page>;
     /// Opens a session that reads nothing and writes events; its number is the engine's.
-    fn open_stream(&self, link: Rc<Link>, stream: Stream) -> u32;
+    fn open_stream(&self, link: Rc<Link>, stream: Events) -> u32;
 }
 
 /// Where streams of events are.
@@ -80,6 +84,8 @@ pub struct Door {
     pub limits: Limits,
     /// Pages that may open a socket, or read what is served here.
     pub origins: Origins,
+    /// TLS as it is at this moment; none = plain.
+    pub tls: Option<Rc<RefCell<Arc<ServerConfig>>>>,
     /// Whether `/echo` is there.
     pub socket_echo: bool,
     /// Bodies of answers that are on their way.
@@ -143,25 +149,46 @@ pub async fn serve<S: Site>(listener: TcpListener, site: Rc<S>, door: Door) {
                     drop(counted);
                 });
             }
-            Ok((stream, _)) => refuse(stream, &lingering),
+            Ok((stream, _)) => refuse(stream, &door, &lingering),
             // Out of descriptors: those that wait are accepted when some are free again.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-/// Says that there is no room. Only a few such sockets are kept until the peer has read it.
-fn refuse(stream: TcpStream, lingering: &Rc<Cell<u32>>) {
+/// Says that there is no room. Only a few such sockets are kept until the peer has read it; with TLS only these are told.
+fn refuse(stream: TcpStream, door: &Rc<Door>, lingering: &Rc<Cell<u32>>) {
     const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
                           x-content-type-options: nosniff\r\ncontent-type: text/plain\r\n\
                           content-length: 8\r\n\r\nno room\n";
-    let _best_effort = stream.try_write(FULL);
+    if door.tls.is_none() {
+        let _best_effort = stream.try_write(FULL);
+    }
     if lingering.get() < LINGERING_MAX {
-        let counted = Counted::new(lingering);
+        let (counted, door) = (Counted::new(lingering), Rc::clone(door));
         spawn_local(async move {
-            linger(&stream).await;
-            drop((stream, counted));
+            if let Some(stream) = secured(stream, &door).await {
+                if door.tls.is_some() {
+                    let _best_effort = stream.try_write(FULL);
+                }
+                linger(&stream).await;
+            }
+            drop(counted);
         });
+    }
+}
+
+/// The connection as its peer speaks it, within the time of a request's head; none = it does not.
+async fn secured(stream: TcpStream, door: &Door) -> Option<Stream> {
+    let Some(tls) = &door.tls else { return Some(stream.into()) };
+    let config = Arc::clone(&tls.borrow());
+    match timeout(exchange::HEAD_WITHIN, Stream::secure(stream, config)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(stream)) => {
+            linger(&stream).await;
+            None
+        }
+        Err(_) => None,
     }
 }
 
@@ -170,10 +197,11 @@ enum Upgrade {
     Site(Form, Option<Pass>),
     Echo,
     /// Once the head of its answer is written.
-    Stream(Stream, Rc<Cell<bool>>),
+    Events(Events, Rc<Cell<bool>>),
 }
 
 async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, echo: Rc<Echo>) {
+    let Some(stream) = Box::pin(secured(stream, &door)).await else { return };
     let Some((stream, early, upgrade)) = Box::pin(exchange::serve(stream, &site, &door)).await else {
         return;
     };
@@ -188,7 +216,7 @@ async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, ech
             run(&*echo, &link, session, early, echo::LIMITS).await;
         }
         // What came behind the question is as little read as what comes later.
-        Upgrade::Stream(stream, _) => {
+        Upgrade::Events(stream, _) => {
             let session = site.open_stream(Rc::clone(&link), stream);
             follow(&*site, &link, session).await;
         }
@@ -241,7 +269,7 @@ fn shared<S: Site>(
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     if request.method == Method::GET {
-        upgraded.replace(Some(Upgrade::Stream(stream, begun)));
+        upgraded.replace(Some(Upgrade::Events(stream, begun)));
     }
     response
 }

@@ -105,11 +105,13 @@ pub async fn run(
         loopback_only: !config.demo_accounts.is_empty(),
         secure: config.tls_cert.is_some(),
     };
+    let certificates = renew::Certificates::of(&config)?;
     let door = Door {
         connections_max,
         pages,
         limits,
         origins,
+        tls: certificates.as_ref().map(renew::Certificates::config),
         socket_echo: config.socket_echo,
         bodies: Bodies::default(),
     };
@@ -119,6 +121,9 @@ pub async fn run(
     let shell = Rc::new(Shell::new(config, auth, bus, Clock::start()));
     let mut tasks = JoinSet::new();
     tasks.spawn_local(renew::run(Rc::clone(&shell), keys));
+    if let Some(certificates) = certificates {
+        tasks.spawn_local(certificates.run());
+    }
     // The market task gives way by itself after each turn; a budget would only split its turns.
     tasks.spawn_local(unconstrained(market::run(Rc::clone(&shell))));
     tasks.spawn_local(worker::look(Rc::clone(&shell)));

@@ -6,9 +6,13 @@ use crate::auth::Auth;
 use crate::auth::keys::{KEYS_BYTES_MAX, KeySet, Rule};
 use crate::auth::watch::Watch;
 use crate::config::Config;
+use crate::session::tls::{self, PEM_BYTES_MAX};
 use crate::shell::Shell;
+use rustls::ServerConfig;
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +49,64 @@ fn key_set(read: io::Result<Vec<Vec<u8>>>, rule: &Rule) -> io::Result<KeySet> {
     KeySet::parse(&text, rule).map_err(|bad| io::Error::other(format!("--jwks: {bad}")))
 }
 
+/// The files of TLS, and what they come to.
+pub(crate) struct Certificates {
+    watch: Watch,
+    config: Rc<RefCell<Arc<ServerConfig>>>,
+}
+
+impl Certificates {
+    /// As the files are now; none = no TLS.
+    pub(crate) fn of(config: &Config) -> io::Result<Option<Self>> {
+        let Some((chain, key)) = config.tls_cert.clone().zip(config.tls_key.clone()) else { return Ok(None) };
+        let mut watch = Watch::new(vec![chain, key], PEM_BYTES_MAX);
+        let read = watch.look().unwrap_or_else(|| watch.read());
+        let config = Rc::new(RefCell::new(tls_config(read)?));
+        Ok(Some(Self { watch, config }))
+    }
+
+    /// What new connections are to use; those that are open keep what they have.
+    pub(crate) fn config(&self) -> Rc<RefCell<Arc<ServerConfig>>> {
+        Rc::clone(&self.config)
+    }
+
+    /// Looks for newer ones. Runs until dropped.
+    pub(crate) async fn run(mut self) {
+        let mut every = every_look();
+        loop {
+            every.tick().await;
+            let mut watch = self.watch.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                let read = watch.look().map(tls_config);
+                (watch, read)
+            });
+            let Ok((watch, read)) = looked.await else { return };
+            self.watch = watch;
+            match read {
+                Some(Ok(config)) => {
+                    tracing::info!("newer certificates are in force for new connections");
+                    self.config.replace(config);
+                }
+                // One file of two may be newer already: the other's change makes it looked at again.
+                Some(Err(error)) => tracing::error!("{error}; the certificates before it stay in force"),
+                None => {}
+            }
+        }
+    }
+}
+
+fn tls_config(read: io::Result<Vec<Vec<u8>>>) -> io::Result<Arc<ServerConfig>> {
+    let files = read?;
+    let [chain, key] = [0, 1].map(|at| files.get(at).map(Vec::as_slice).unwrap_or_default());
+    tls::config(chain, key)
+}
+
+fn every_look() -> tokio::time::Interval {
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    every
+}
+
 /// Says loudly what a setting opens.
 pub(crate) fn announce(config: &Config) {
     if !config.demo_accounts.is_empty() {
@@ -62,8 +124,7 @@ pub(crate) fn announce(config: &Config) {
 
 /// Looks for newer keys. Runs until dropped.
 pub(crate) async fn run(shell: Rc<Shell>, mut keys: Keys) {
-    let mut every = tokio::time::interval(LOOK_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut every = every_look();
     loop {
         every.tick().await;
         let Some((mut watch, rule)) = keys.0.take() else { return std::future::pending().await };

@@ -6,8 +6,10 @@
 pub mod guard;
 pub mod handshake;
 pub mod reader;
+pub mod stream;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use crate::outbox::{Socket, Write};
 use guard::Limits;
@@ -19,7 +21,7 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use stream::Stream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use wire::close::CloseReason;
@@ -43,7 +45,7 @@ thread_local! {
 /// A session's socket, shared by the reading task and the outbox.
 #[derive(Debug)]
 pub struct Link {
-    stream: TcpStream,
+    stream: Stream,
     wake: Notify,
     ends_by: Cell<Option<Instant>>,
     ended: Cell<bool>,
@@ -65,9 +67,10 @@ pub enum Silence {
 impl Link {
     /// Takes a connected socket: small writes go out at once, and little more than one group waits in the kernel.
     #[must_use]
-    pub fn new(stream: TcpStream, now_us: i64) -> Self {
-        let _best_effort = stream.set_nodelay(true);
-        let _best_effort = SockRef::from(&stream).set_tcp_notsent_lowat(4_096);
+    pub fn new(stream: impl Into<Stream>, now_us: i64) -> Self {
+        let stream = stream.into();
+        let _best_effort = stream.tcp().set_nodelay(true);
+        let _best_effort = SockRef::from(stream.tcp()).set_tcp_notsent_lowat(4_096);
         Self {
             stream,
             wake: Notify::new(),
@@ -106,7 +109,7 @@ impl Link {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn writable(&self) -> std::io::Result<()> {
-        self.stream.writable().await
+        self.stream.tcp().writable().await
     }
 
     /// The peer has nothing to say: its silence is fine. That it still reads shows in what it takes.
@@ -140,7 +143,7 @@ impl Link {
 
     /// Ends both sides at once: what the peer has not taken is thrown away, and whoever waits for the socket wakes.
     fn abort(&self) {
-        let socket = SockRef::from(&self.stream);
+        let socket = SockRef::from(self.stream.tcp());
         let _best_effort = socket.set_linger(Some(Duration::ZERO));
         let _already_gone = socket.shutdown(Shutdown::Both);
     }
@@ -148,9 +151,11 @@ impl Link {
 
 /// Ends our side of a connection and throws away what still comes, so that the peer reads our last words and no reset.
 /// Bounded by time and bytes.
-pub(crate) async fn linger(stream: &TcpStream) {
-    let _already_gone = SockRef::from(stream).shutdown(Shutdown::Write);
+pub(crate) async fn linger(stream: &Stream) {
     let deadline = Instant::now() + GOODBYE;
+    let _too_late = timeout_at(deadline, stream.finish()).await;
+    let stream = stream.tcp();
+    let _already_gone = SockRef::from(stream).shutdown(Shutdown::Write);
     let mut left = DISCARD_BYTES_MAX;
     while left > 0 && matches!(timeout_at(deadline, stream.readable()).await, Ok(Ok(()))) {
         let read = SCRATCH.with_borrow_mut(|scratch| stream.try_read(scratch));
@@ -169,7 +174,7 @@ impl Socket for Rc<Link> {
     fn fetch(&self) {
         // Reads the readiness that a write will ask for. A waker that does nothing takes no one's place: those who wait
         // for room are in a list of their own.
-        let _readiness = self.stream.poll_write_ready(&mut Context::from_waker(Waker::noop()));
+        let _readiness = self.stream.tcp().poll_write_ready(&mut Context::from_waker(Waker::noop()));
     }
 
     #[inline]
@@ -251,7 +256,7 @@ async fn until_ended(link: &Link) -> bool {
         let ready = tokio::select! {
             biased;
             () = link.wake.notified() => false,
-            ready = link.stream.readable() => ready.is_ok(),
+            ready = link.stream.tcp().readable() => ready.is_ok(),
         };
         if link.ended.get() {
             return true;
@@ -286,7 +291,7 @@ pub async fn run<H: Host>(host: &H, link: &Link, session: u32, early: Vec<u8>, l
 async fn listen<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8>, limits: Limits) -> bool {
     let mut reader = Reader::default();
     let mut state = if early.is_empty() {
-        Read::Wait
+        Read::Some // TLS may hold what came with the handshake, and no socket would tell
     } else {
         take(host, link, session, &mut reader, &mut early, limits)
     };
@@ -304,7 +309,7 @@ async fn listen<H: Host>(host: &H, link: &Link, session: u32, mut early: Vec<u8>
                 tokio::select! {
                     biased;
                     () = link.wake.notified() => {}
-                    ready = link.stream.readable() => if ready.is_err() { return true },
+                    ready = link.stream.tcp().readable() => if ready.is_err() { return true },
                 }
             }
         }

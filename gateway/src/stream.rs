@@ -38,9 +38,9 @@ const HEADER_BYTES_MAX: usize = 4_096;
 
 /// Requests of a session, each of them one that can be read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Stream(Vec<String>);
+pub struct Events(Vec<String>);
 
-impl Stream {
+impl Events {
     /// Reads a question.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ mod tests {
             headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
         let headers: HeaderMap = headers.collect();
         let asked = Asked { path: "/v1/stream", query: Some(query), headers: &headers };
-        let read = Stream::read(&mut Decoder::default(), &asked);
+        let read = Events::read(&mut Decoder::default(), &asked);
         let requests = read.map_err(|refused| (refused.code.number(), refused.message))?;
         Ok(requests.0.iter().map(|request| serde_json::from_str(request).unwrap()).collect())
     }

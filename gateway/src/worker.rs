@@ -9,13 +9,11 @@ use crate::outbox::Outbox;
 use crate::routes;
 use crate::session::{Goodbye, Host, Link, Silence};
 use crate::shell::{Live, Shell};
-use crate::stream::Stream;
+use crate::stream::Events;
 use hyper::{HeaderMap, StatusCode};
 use std::rc::Rc;
 use std::time::Duration;
 use wire::close::CloseReason;
-use wire::control::Entitlements;
-use wire::control::reply::{self, text};
 use wire::frame::Form;
 
 /// How often silent sessions are looked for.
@@ -64,11 +62,11 @@ impl Site for Worker {
         routes::answer(&self.0, asked)
     }
 
-    fn stream(&self, asked: &Asked<'_>) -> Result<Stream, Page> {
-        Stream::new(&mut self.0.decoder.borrow_mut(), asked)
+    fn stream(&self, asked: &Asked<'_>) -> Result<Events, Page> {
+        Events::new(&mut self.0.decoder.borrow_mut(), asked)
     }
 
-    fn open_stream(&self, link: Rc<Link>, stream: Stream) -> u32 {
+    fn open_stream(&self, link: Rc<Link>, stream: Events) -> u32 {
         let shell = &self.0;
         let now_us = shell.clock.now_us();
         let session = shell.engine.borrow_mut().open_events(Rc::clone(&link), now_us);

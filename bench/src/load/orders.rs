@@ -147,7 +147,7 @@ impl Fates {
 /// When it is refused or there is no answer within 10 s.
 pub fn logon(address: &str, account: &str) -> io::Result<Blocking> {
     let mut socket = Blocking::connect(address, Form::Compact)?;
-    socket.send(&Request::Hello { id: 1, session: None, account: Some(account) }.text())?;
+    socket.send(&Request::Hello { id: 1, session: None, account: Some(account), token: None }.text())?;
     let (mut welcome, mut refused) = (false, None);
     while !welcome {
         let open = socket.read(Duration::from_secs(10), |bytes| match serde_json::from_slice(bytes) {

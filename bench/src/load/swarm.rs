@@ -220,7 +220,7 @@ async fn connect(address: &str, plan: &Plan) -> io::Result<TcpStream> {
     }
     let symbols: Vec<&str> = plan.symbols.iter().map(String::as_str).collect();
     let mut bytes = Vec::new();
-    let hello = Request::Hello { id: 1, session: None, account: None };
+    let hello = Request::Hello { id: 1, session: None, account: None, token: None };
     lean::put_frame(&mut bytes, lean::TEXT, hello.text().as_bytes());
     let subscribe = Request::Subscribe {
         id: 2,

@@ -12,16 +12,18 @@ mod follow;
 mod message;
 mod request;
 mod socket;
+mod token;
 mod verify;
 
 pub use clock::now_us;
 pub use follow::{follow, is_data};
 pub use message::{
-    BudgetSet, Hashes, Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders, Plain, Pong,
-    RateChanged, RateSet, Refusal, Rejected, Repairing, Report, Subscribed, SymbolHash, SymbolInfo,
-    Unsubscribed, VisibleSet, Welcome,
+    Authenticated, BudgetSet, Hashes, Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders,
+    Plain, Pong, RateChanged, RateSet, Refusal, Rejected, Repairing, Report, Subscribed, SymbolHash,
+    SymbolInfo, Unsubscribed, VisibleSet, Welcome,
 };
 pub use request::{NewOrder, Request};
+pub use token::Token;
 pub use wire::control::Channel;
 pub use wire::frame::Form;
 pub use wire::frame::view::{Account, QuoteView, Received, TradeView, Update, View};
@@ -139,6 +141,7 @@ pub struct Client {
     search: Search,
     wrong: BTreeSet<(u8, u32)>,
     names: HashMap<u32, String>,
+    token: Option<Token>,
 }
 
 impl Client {
@@ -162,6 +165,7 @@ impl Client {
             search: Search::default(),
             wrong: BTreeSet::new(),
             names: HashMap::new(),
+            token: None,
         })
     }
 
@@ -171,7 +175,23 @@ impl Client {
     /// [`Error::Refused`] with the gateway's words, [`Error::Gone`].
     pub async fn hello(&mut self, session: Option<&str>, account: Option<&str>) -> Result<Welcome, Error> {
         let id = self.id();
-        self.request(&Request::Hello { id, session, account }).await?;
+        self.request(&Request::Hello { id, session, account, token: None }).await?;
+        self.welcomed().await
+    }
+
+    /// Says hello with a token, whose function is asked for a fresh one when the gateway says that it ends.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the gateway's words, [`Error::Gone`].
+    pub async fn hello_with(&mut self, session: Option<&str>, token: Token) -> Result<Welcome, Error> {
+        let id = self.id();
+        let text = token.get();
+        self.request(&Request::Hello { id, session, account: None, token: Some(&text) }).await?;
+        self.token = Some(token);
+        self.welcomed().await
+    }
+
+    async fn welcomed(&mut self) -> Result<Welcome, Error> {
         loop {
             match self.next().await {
                 Event::Message(message, _) => match *message {
@@ -390,6 +410,7 @@ impl Client {
             self.counts.damaged += 1;
             return Event::Damaged;
         };
+        self.renew_token(&message);
         let gap = follow(&mut self.view, &message);
         self.verify(&message, gap);
         self.counts.gaps += u64::from(gap);

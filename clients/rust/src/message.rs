@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub enum Message {
     /// Answer to `hello`.
     Welcome(Welcome),
+    /// Answer to `auth`.
+    Authenticated(Authenticated),
     /// Symbols joined a wire set.
     Subscribed(Subscribed),
     /// A pattern gained symbols.
@@ -58,6 +60,8 @@ pub struct Welcome {
     pub id: Option<u64>,
     /// Account, none = market data only.
     pub account: Option<String>,
+    /// When the token is over, Unix time; none = without a token.
+    pub expires_at_us: Option<i64>,
     /// Whether missed reports will come.
     pub resumed: bool,
     /// Form of market data.
@@ -70,6 +74,17 @@ pub struct Welcome {
     pub heartbeat_ms: u64,
     /// Gateway's time.
     pub server_time_us: i64,
+}
+
+/// `authenticated`: the session lasts longer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Authenticated {
+    /// Echo.
+    pub id: Option<u64>,
+    /// Whose session it is.
+    pub account: String,
+    /// When the token is over, Unix time.
+    pub expires_at_us: i64,
 }
 
 /// Limits of a session.

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use wire::control::Channel;
 
 /// One request; `id` is echoed by its reply.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Request<'a> {
     /// The first message of a connection.
@@ -17,6 +17,16 @@ pub enum Request<'a> {
         /// Account to trade for (development mode).
         #[serde(skip_serializing_if = "Option::is_none")]
         account: Option<&'a str>,
+        /// Who it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<&'a str>,
+    },
+    /// A newer token of the same account.
+    Auth {
+        /// Echoed.
+        id: u64,
+        /// The token.
+        token: &'a str,
     },
     /// Symbols and patterns of a channel.
     Subscribe {
@@ -181,6 +191,16 @@ fn word<S: Serializer>(channel: &Channel, serializer: S) -> Result<S::Ok, S::Err
     serializer.serialize_str(channel.word())
 }
 
+impl std::fmt::Debug for Request<'_> {
+    /// Its text, unless that bears a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auth { .. } | Self::Hello { token: Some(_), .. } => f.write_str("a request with a token"),
+            _ => f.write_str(&self.text()),
+        }
+    }
+}
+
 impl Request<'_> {
     /// The text that goes onto the socket.
     #[must_use]
@@ -209,7 +229,9 @@ mod tests {
         let symbols = ["ETH*"];
         let (id, channel, symbols) = (7, Channel::Quote, &symbols[..]);
         let requests = [
-            Request::Hello { id, session: Some("desk"), account: Some("A1") },
+            Request::Hello { id, session: Some("desk"), account: Some("A1"), token: None },
+            Request::Hello { id, session: None, account: None, token: Some("a.b.c") },
+            Request::Auth { id, token: "a.b.c" },
             Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: false },
             Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: true },
             Request::Unsubscribe { id, channel, symbols },

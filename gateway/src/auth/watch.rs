@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What tells one state of a file from another.
 type Stamp = Option<(u64, u64, i64, i64)>;
@@ -42,12 +42,12 @@ impl Watch {
     }
 }
 
-fn stamp(path: &PathBuf) -> Stamp {
+fn stamp(path: &Path) -> Stamp {
     let meta = std::fs::metadata(path).ok()?;
     Some((meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
 }
 
-fn read(path: &PathBuf, bytes_max: u64) -> io::Result<Vec<u8>> {
+fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
     std::fs::File::open(path).map_err(named)?.take(bytes_max + 1).read_to_end(&mut bytes).map_err(named)?;

@@ -2,6 +2,7 @@
 
 use super::{Door, Site, Upgrade, answer};
 use crate::session::linger;
+use crate::session::stream::Stream;
 use bytes::Bytes;
 use hyper::Error;
 use hyper::body::{Body, Frame};
@@ -17,11 +18,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 /// A request's head must be whole within this time.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is left of a request, and its answer, must be over within this time from its head.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -68,12 +68,12 @@ impl Body for Begun {
 
 /// A socket that knows whether hyper holds bytes that it has not taken. Hyper flushes it only when it holds none.
 struct Watched {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Stream>,
     owes: Rc<Cell<bool>>,
 }
 
 impl Watched {
-    fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
+    fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<Stream>> {
         Pin::new(&mut self.get_mut().io)
     }
 }
@@ -115,10 +115,10 @@ impl Write for Watched {
 
 /// Serves HTTP until the connection ends, or becomes something else: then its socket, and what came behind the question.
 pub(super) async fn serve<S: Site>(
-    stream: TcpStream,
+    stream: Stream,
     site: &Rc<S>,
     door: &Rc<Door>,
-) -> Option<(TcpStream, Vec<u8>, Upgrade)> {
+) -> Option<(Stream, Vec<u8>, Upgrade)> {
     let upgraded = Rc::new(RefCell::new(None));
     let owes = Rc::new(Cell::new(false));
     let bound = Rc::new(Bound::new());
@@ -162,7 +162,7 @@ pub(super) async fn serve<S: Site>(
 }
 
 fn has_begun(upgraded: &RefCell<Option<Upgrade>>) -> bool {
-    matches!(&*upgraded.borrow(), Some(Upgrade::Stream(_, begun)) if begun.get())
+    matches!(&*upgraded.borrow(), Some(Upgrade::Events(_, begun)) if begun.get())
 }
 
 /// What hyper leaves unsaid about a request that came to nothing. A connection that only waited for another request

@@ -4,6 +4,7 @@
 use super::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 
 const LIMITS: Limits = Limits { message_bytes: 100, fragments: 4 };

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,15 @@ ACT_AGAIN_MAX_S = 60.0
 """A difference that repairs do not end is acted upon at least this often."""
 QUEUE_MAX = 1_000
 """Batches kept for a slow reader; beyond it reading stops, and the gateway conflates harder."""
+
+
+Token = str | Callable[[], str | Awaitable[str]]
+"""A token, or a function (async or not) that gives a fresh one."""
+
+
+async def _text_of(token: Token) -> str:
+    given = token() if callable(token) else token
+    return await given if inspect.isawaitable(given) else given
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,10 @@ class TickgateError(RuntimeError):
 class Client:
     """One session. Iterate it for batches; reports and notices wait in `reports` and `notices`."""
 
-    def __init__(self, socket: websockets.ClientConnection, verify: bool = True) -> None:
+    def __init__(self, socket: websockets.ClientConnection, verify: bool = True, token: Token | None = None) -> None:
         self._socket = socket
+        self._token = token
+        self._renewing: asyncio.Task[None] | None = None
         self._verify = verify
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(QUEUE_MAX)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -224,6 +236,15 @@ class Client:
             self.stale[notice["shard"]] = notice["reason"]
         elif notice["code"] == "fresh":
             self.stale.pop(notice["shard"], None)
+        elif notice["code"] in ("token_expiring", "token_expired") and callable(self._token):
+            self._renewing = asyncio.create_task(self._renew_token())
+
+    async def _renew_token(self) -> None:
+        """Sends a fresh token; what goes wrong is a notice, and the gateway ends the session in its own time."""
+        try:
+            await self.request("auth", token=await _text_of(self._token or ""))
+        except Exception as error:  # noqa: BLE001 the function is the user's
+            self.notices.append({"op": "notice", "code": "token_not_renewed", "message": str(error)})
 
     def _answered(self, answer: dict[str, Any]) -> None:
         """Settles a request with its answer; parts become one, so that no refusal of an earlier part is left out."""
@@ -243,11 +264,15 @@ class Client:
             future.set_result(answer)
 
 
-async def connect(url: str, account: str | None = None, session: str = "python", verify: bool = True) -> Client:
-    """Opens a session. With an account (development mode) it may trade. `verify`: whether what is held is compared with the
+async def connect(url: str, account: str | None = None, session: str = "python", verify: bool = True,
+                  token: Token | None = None) -> Client:
+    """Opens a session. With an account (development mode) or a token it may trade; a function gives a fresh token when the
+    gateway says that the old one ends. `verify`: whether what is held is compared with the
     hash of each heartbeat."""
     socket = await websockets.connect(url, subprotocols=["tickgate.v1.fixed"], compression=None, max_size=1 << 20)
-    client = Client(socket, verify)
+    client = Client(socket, verify, token)
     fields = {"session": session} | ({"account": account} if account else {})
+    if token is not None:
+        fields["token"] = await _text_of(token)
     client.welcome = await client.request("hello", **fields)
     return client

@@ -47,6 +47,8 @@ export interface ClientOptions extends ViewEvents {
   url: string;
   session?: string;
   account?: string | null;
+  /** Says who this is: a token, or a function that gives a fresh one for each connection and before one ends. */
+  token?: string | (() => string | Promise<string>);
   /** Form of market data; `compact` unless given. */
   form?: Form;
   /** Makes the socket; the platform's own unless given. */
@@ -166,7 +168,12 @@ export class Client {
       const hello: { [key: string]: unknown } = { op: 'hello' };
       if (this.options.session) hello['session'] = this.options.session;
       if (this.options.account) hello['account'] = this.options.account;
-      socket.send(JSON.stringify(hello));
+      if (this.options.token === undefined) return socket.send(JSON.stringify(hello));
+      const say = (token: string): void => {
+        if (this.socket === socket) socket.send(JSON.stringify({ ...hello, token }));
+      };
+      // Without a token there is no session: the gateway closes it, or the function's owner mends it in time.
+      this.freshToken().then(say, (error: unknown) => this.untold(error));
     };
     socket.onmessage = (event) => {
       if (this.socket === socket) this.receive(event.data);
@@ -319,6 +326,14 @@ export class Client {
     this.options.welcome?.(welcome);
     if (this.bytesPerS !== null) this.budget(this.bytesPerS).catch(() => undefined);
     if (this.rowsOnScreen.length > 0) this.visible(this.rowsOnScreen).catch(() => undefined);
+    this.askWanted();
+    if (welcome.account !== null) {
+      this.rows = [];
+      this.request({ op: 'orders' }).catch(() => undefined);
+    }
+  }
+
+  private askWanted(): void {
     const groups = new Map<string, Wanted & { names: string[] }>();
     for (const { name, ...how } of this.wanted.values()) {
       const key = `${how.channel} ${how.intervalMs} ${how.maxAgeMs} ${how.adaptive}`;
@@ -327,13 +342,33 @@ export class Client {
       groups.set(key, group);
     }
     for (const { names, ...how } of groups.values()) this.ask(names, how).catch(() => undefined);
-    if (welcome.account !== null) {
-      this.rows = [];
-      this.request({ op: 'orders' }).catch(() => undefined);
+  }
+
+  private async freshToken(): Promise<string> {
+    const { token } = this.options;
+    return typeof token === 'function' ? token() : (token ?? '');
+  }
+
+  private untold(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.options.notice?.({ op: 'notice', code: 'token_not_renewed', message });
+  }
+
+  /** Sends a fresh token before the old one ends; after its end what was taken is asked for again. */
+  private async renewToken(lost: boolean): Promise<void> {
+    if (typeof this.options.token !== 'function') return;
+    try {
+      await this.request({ op: 'auth', token: await this.freshToken() });
+      if (lost) this.askWanted();
+    } catch (error) {
+      this.untold(error);
     }
   }
 
   private noticed(notice: Notice): void {
+    if (notice.code === 'token_expiring' || notice.code === 'token_expired') {
+      void this.renewToken(notice.code === 'token_expired');
+    }
     const told = this.stale.notice(notice);
     if (told !== null) this.options.freshness?.(...told);
     this.options.notice?.(notice);

@@ -28,7 +28,10 @@ export interface Welcome {
   session: string | null;
   session_epoch: number;
   account: string | null;
+  /** `token`, `demo` or `none`. */
   auth: string;
+  /** When the token is over, Unix time. */
+  expires_at_us?: number;
   resumed: boolean;
   form: string;
   boot_id: string;
@@ -170,7 +173,7 @@ export interface Report {
   [field: string]: unknown;
 }
 
-/** `stale` has `shard`, `reason` and `age_ms`; `fresh` has `shard`. */
+/** `stale` has `shard`, `reason` and `age_ms`; `fresh` has `shard`; `token_expiring` has `expires_at_us`. */
 export interface Notice {
   op: 'notice';
   code: string;
