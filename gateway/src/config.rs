@@ -1,6 +1,7 @@
 //! What the gateway is told at its start: flags first, then the environment. The only file that reads either.
 
 use crate::auth::origins::is_origin;
+use crate::engine::MEMORY_MIN;
 use clap::{Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -71,6 +72,12 @@ pub struct Config {
     /// Most sockets at a time; the next is answered 503.
     #[arg(long, env = "TICKGATE_SESSIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub sessions_max: u32,
+
+    /// Memory that sessions, subscriptions, instruments and rings may take together, such as `512M` or `2G`: above it new
+    /// sessions get 503 and new subscriptions the error 1901. Default: three quarters of what the machine or its
+    /// control group allows.
+    #[arg(long, env = "TICKGATE_MEMORY_MAX", value_name = "BYTES", value_parser = memory)]
+    pub memory_max: Option<u64>,
 
     /// Most unsent bytes of reports and order replies of a session; beyond it the session is closed.
     #[arg(long, env = "TICKGATE_REPORT_BYTES_MAX", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(4_096..=1 << 28))]
@@ -198,6 +205,20 @@ fn account(text: &str) -> Result<AccountId, String> {
     AccountId::new(text).map_err(|error| error.to_string())
 }
 
+/// Bytes, with `K`, `M` or `G` for powers of 1,024.
+fn memory(text: &str) -> Result<u64, String> {
+    let (digits, scale) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if text.ends_with('K') => (digits, 1 << 10),
+        Some(digits) if text.ends_with('M') => (digits, 1 << 20),
+        Some(digits) => (digits, 1 << 30),
+        None => (text, 1),
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    bytes
+        .filter(|bytes| *bytes >= MEMORY_MIN)
+        .ok_or_else(|| "bytes, at least 64M, such as 512M or 2G".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +252,9 @@ mod tests {
             &["--page-dir", "/no/such/folder"],
             &["--allow-origin", "*"],
             &["--allow-origin", "https://a.example/"],
+            &["--memory-max", "63M"],
+            &["--memory-max", "lots"],
+            &["--memory-max", "99999999999999G"],
         ] {
             assert!(parse(flags).is_err(), "{flags:?}");
         }
@@ -248,5 +272,8 @@ mod tests {
         let config =
             parse(&["--allow-origin", "https://a.example", "--allow-origin", "http://b:81"]).unwrap();
         assert_eq!(config.allow_origin.len(), 2);
+        assert_eq!(config.memory_max, None);
+        assert_eq!(parse(&["--memory-max", "512M"]).unwrap().memory_max, Some(512 << 20));
+        assert_eq!(parse(&["--memory-max", "70000000"]).unwrap().memory_max, Some(70_000_000));
     }
 }

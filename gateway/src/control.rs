@@ -222,6 +222,7 @@ impl<S: Socket> Desk<'_, S> {
         };
         match &request.op {
             Op::Order { act, expires_ms } => return self.order(id, known, act, *expires_ms),
+            Op::Subscribe(asked) if !self.has_memory(asked) => self.refuse_for_memory(id, asked),
             Op::Subscribe(asked) => {
                 self.subscribe(id, asked);
                 return Then::Interest;

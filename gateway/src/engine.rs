@@ -6,11 +6,13 @@
 pub mod adapt;
 mod depth;
 mod freshness;
+mod memory;
 mod requests;
 mod sight;
 mod slow;
 mod wildcards;
 
+pub use memory::{MEMORY_MIN, Memory};
 pub use requests::SLOTS_MAX;
 pub use wildcards::WILDCARDS_MAX;
 
@@ -70,6 +72,8 @@ pub struct EngineConfig {
     pub catch_up: CatchUp,
     /// When adaptive slots change their interval.
     pub adapt: Patience,
+    /// Bytes that may be held: above, no session and no subscription more.
+    pub memory_max: u64,
 }
 
 impl Default for EngineConfig {
@@ -81,6 +85,7 @@ impl Default for EngineConfig {
             stuck_after_us: 30_000_000,
             catch_up: CatchUp::default(),
             adapt: Patience::default(),
+            memory_max: u64::MAX,
         }
     }
 }
@@ -133,6 +138,8 @@ pub struct Engine<S> {
     events: Vec<SessionEvent>,
     judged_us: i64,
     beaten: i64,
+    /// What is held of the memory budget.
+    pub memory: Memory,
     /// How far core time is ahead of the machine's clock, µs; told in heartbeats.
     pub clock_offset_us: i64,
 }
@@ -206,6 +213,7 @@ impl<S: Socket> Engine<S> {
             counters: Counters::default(),
             events: Vec::new(),
             judged_us: now_us,
+            memory: Memory::new(config.memory_max),
             beaten: now_us / (HEARTBEAT_US / HEARTBEAT_PARTS),
             clock_offset_us: 0,
         }
@@ -436,6 +444,7 @@ impl<S: Socket> Engine<S> {
 
     /// Opens a session.
     pub fn open(&mut self, socket: S, form: Form, now_us: i64) -> u32 {
+        self.memory.session();
         let outbox = Some(Outbox::new(socket, form, now_us));
         if let Some(session) = self.free.pop() {
             self.outboxes[session as usize] = outbox;

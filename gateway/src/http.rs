@@ -1,5 +1,7 @@
 //! The door: accepts connections, answers plain HTTP, and turns handshakes into sessions.
 
+mod accept;
+mod admission;
 mod asked;
 mod bodies;
 mod cors;
@@ -7,6 +9,8 @@ mod echo;
 mod exchange;
 mod pages;
 
+pub use accept::{backlog, listen};
+pub use admission::{Admission, Place, Refusal, connections_within};
 pub use asked::{Asked, BadQuery, Parameters, shown};
 pub use bodies::{BODIES_BYTES_MAX, Bodies};
 pub use pages::{Page, Pages};
@@ -18,6 +22,7 @@ use crate::session::guard::Limits;
 use crate::session::stream::Stream;
 use crate::session::{Host, Link, follow, handshake, linger, run};
 use crate::stream::Events;
+use accept::Acceptor;
 use bytes::Bytes;
 use echo::Echo;
 use exchange::Begun;
@@ -31,24 +36,19 @@ use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use rustls::ServerConfig;
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 use wire::frame::Form;
 
-/// Connections that wait to be accepted: enough for all clients of a gateway that died.
-const BACKLOG: u32 = 8_192;
-
-/// Refused connections that are answered and ended gently at a time; more are only answered.
-const LINGERING_MAX: u32 = 10;
-
 /// What the gateway has for plain HTTP, and how it opens sessions.
 pub trait Site: Host + 'static {
+    /// Whether there is memory for another session.
+    fn has_memory(&self) -> bool {
+        true
+    }
     /// Opens a session of whoever the handshake proved it to be; its number is the engine's.
     fn open(&self, link: Rc<Link>, form: Form, pass: Option<Pass>) -> u32;
     /// What a handshake's head proves; none = nothing yet.
@@ -76,8 +76,8 @@ pub(crate) type Answer = Response<Either<Full<Bytes>, Begun>>;
 /// What the door lets in.
 #[derive(Debug)]
 pub struct Door {
-    /// Most connections at a time, HTTP and WebSocket together.
-    pub connections_max: u32,
+    /// How many may come in, and how many came.
+    pub admission: Rc<Admission>,
     /// Files of the page.
     pub pages: Pages,
     /// Bounds of messages.
@@ -92,88 +92,44 @@ pub struct Door {
     pub bodies: Bodies,
 }
 
-/// Descriptors that connections leave to the bus, the listener and the runtime.
-const DESCRIPTORS_KEPT: u64 = 32;
-
-/// As many connections as asked, or fewer: a connection that is accepted must have its descriptor, and so must those
-/// that are told there is no room. Out of descriptors nobody would be told anything.
-#[must_use]
-pub fn connections_within(asked: u32, descriptors: Option<u64>) -> u32 {
-    let kept = DESCRIPTORS_KEPT + u64::from(LINGERING_MAX);
-    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(kept).max(1));
-    u32::try_from(room).unwrap_or(u32::MAX).min(asked)
-}
-
-/// Binds an address with a long backlog.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Counts itself for as long as it lives, also when a task panics.
-struct Counted(Rc<Cell<u32>>);
-
-impl Counted {
-    fn new(counter: &Rc<Cell<u32>>) -> Self {
-        counter.set(counter.get() + 1);
-        Self(Rc::clone(counter))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
 /// Accepts until dropped. Must run in a `LocalSet`.
 ///
 /// # Cancel safety
 /// Dropping it stops accepting; open connections go on.
 pub async fn serve<S: Site>(listener: TcpListener, site: Rc<S>, door: Door) {
     let door = Rc::new(door);
-    let (open, lingering) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let echo = Rc::new(Echo::default());
+    let mut acceptor = Acceptor::new(listener, Rc::clone(&door.admission), door.tls.is_some());
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) if open.get() < door.connections_max => {
-                let counted = Counted::new(&open);
-                let (site, door, echo) = (Rc::clone(&site), Rc::clone(&door), Rc::clone(&echo));
-                spawn_local(async move {
-                    connection(stream, site, door, echo).await;
-                    drop(counted);
-                });
-            }
-            Ok((stream, _)) => refuse(stream, &door, &lingering),
-            // Out of descriptors: those that wait are accepted when some are free again.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
+        let stream = acceptor.next().await;
+        let Some(place) = door.admission.enter() else {
+            refuse(stream, &door);
+            continue;
+        };
+        let (site, door, echo) = (Rc::clone(&site), Rc::clone(&door), Rc::clone(&echo));
+        spawn_local(async move {
+            connection(stream, site, door, echo).await;
+            drop(place);
+        });
     }
 }
 
 /// Says that there is no room. Only a few such sockets are kept until the peer has read it; with TLS only these are told.
-fn refuse(stream: TcpStream, door: &Rc<Door>, lingering: &Rc<Cell<u32>>) {
-    const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
-                          x-content-type-options: nosniff\r\ncontent-type: text/plain\r\n\
-                          content-length: 8\r\n\r\nno room\n";
+fn refuse(stream: TcpStream, door: &Rc<Door>) {
+    door.admission.refuse(Refusal::Connections);
     if door.tls.is_none() {
-        let _best_effort = stream.try_write(FULL);
+        let _best_effort = stream.try_write(accept::FULL);
     }
-    if lingering.get() < LINGERING_MAX {
-        let (counted, door) = (Counted::new(lingering), Rc::clone(door));
+    if let Some(place) = door.admission.linger() {
+        let door = Rc::clone(door);
         spawn_local(async move {
             if let Some(stream) = secured(stream, &door).await {
                 if door.tls.is_some() {
-                    let _best_effort = stream.try_write(FULL);
+                    let _best_effort = stream.try_write(accept::FULL);
                 }
                 linger(&stream).await;
             }
-            drop(counted);
+            drop(place);
         });
     }
 }
@@ -312,6 +268,10 @@ fn own<S: Site>(
         Ok(agreed) => agreed,
         Err((status, text)) => return plain(status, text),
     };
+    if !site.has_memory() {
+        door.admission.refuse(Refusal::Memory);
+        return busy("no memory for another session");
+    }
     match handshake::accept(&mut request, subprotocol) {
         Ok(response) => {
             upgraded.replace(Some(if echo { Upgrade::Echo } else { Upgrade::Site(form, pass) }));
@@ -335,15 +295,17 @@ fn page<S: Site>(request: &request::Parts, site: &S, door: &Door) -> Answer {
     let page = match site.get(&asked) {
         Some(page) => match door.bodies.hold(page.body) {
             Some(body) => Some(Page { body, ..page }),
-            None => return busy(),
+            None => return busy("too many answers are unread"),
         },
         None => door.pages.get(path), // shared by all answers
     };
     page.map_or_else(|| plain(StatusCode::NOT_FOUND, "there is nothing here"), Page::into_response)
 }
-/// So much is on its way to peers that do not read it that no more answers are made.
-fn busy() -> Answer {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many answers are unread");
+
+/// There is no room for this now: for an answer, as too many are on their way to peers that do not read them, or for a
+/// session.
+fn busy(why: &'static str) -> Answer {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, why);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
@@ -368,17 +330,4 @@ fn plain(status: StatusCode, text: &'static str) -> Answer {
         headers.insert(ALLOW, HeaderValue::from_static("GET"));
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connections_leave_descriptors_for_the_rest() {
-        assert_eq!(connections_within(10_000, None), 10_000);
-        assert_eq!(connections_within(10_000, Some(20_000)), 10_000);
-        assert_eq!(connections_within(10_000, Some(128)), 86);
-        assert_eq!(connections_within(10_000, Some(3)), 1);
-    }
 }

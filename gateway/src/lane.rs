@@ -167,6 +167,12 @@ impl Lane {
         (time_us - self.phase_us).div_euclid(self.tick_us()).unsigned_abs()
     }
 
+    /// Symbols that it has a place for.
+    #[must_use]
+    pub fn shown(&self) -> usize {
+        self.rows.rows.len()
+    }
+
     /// When the lane wants to be flushed, if anything is to be said.
     #[must_use]
     pub fn due_us(&self) -> i64 {

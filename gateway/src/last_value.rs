@@ -242,6 +242,12 @@ impl Table {
         out[start..].reverse();
     }
 
+    /// Bytes of the ring of prints.
+    #[must_use]
+    pub fn ring_bytes(&self) -> usize {
+        size_of_val(self.ring.as_slice())
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {

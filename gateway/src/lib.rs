@@ -32,6 +32,7 @@ pub mod ingest;
 pub mod lane;
 pub mod last_value;
 pub mod market;
+pub mod memory;
 pub mod metrics;
 pub mod mutants;
 pub mod offer;
@@ -86,39 +87,31 @@ const GOODBYES_WITHIN: Duration = Duration::from_secs(4);
 pub async fn run(
     listener: TcpListener,
     bus: Rc<dyn Bus>,
-    config: Config,
+    mut config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let pages = config.page_dir.as_deref().map_or_else(|| Ok(Pages::default()), Pages::read)?;
     let limits = Limits { message_bytes: wire::MESSAGE_BYTES_MAX, fragments: FRAGMENTS_MAX };
-    let descriptors = raise_descriptors();
-    let connections_max = http::connections_within(config.sessions_max, descriptors);
-    if connections_max < config.sessions_max {
-        tracing::warn!(
-            connections_max,
-            descriptors,
-            "--sessions-max is lowered to what the limit of descriptors holds"
-        );
-    }
+    config.sessions_max = connections_max(&config);
     let origins = Origins {
         allowed: config.allow_origin.clone(),
         loopback_only: !config.demo_accounts.is_empty(),
         secure: config.tls_cert.is_some(),
     };
     let certificates = renew::Certificates::of(&config)?;
-    let door = Door {
-        connections_max,
-        pages,
-        limits,
-        origins,
-        tls: certificates.as_ref().map(renew::Certificates::config),
-        socket_echo: config.socket_echo,
-        bodies: Bodies::default(),
-    };
     renew::announce(&config);
     let mut keys = renew::Keys::of(&config);
     let auth = keys.auth(&config)?;
     let shell = Rc::new(Shell::new(config, auth, bus, Clock::start()));
+    let door = Door {
+        admission: Rc::clone(&shell.admission),
+        pages,
+        limits,
+        origins,
+        tls: certificates.as_ref().map(renew::Certificates::config),
+        socket_echo: shell.config.socket_echo,
+        bodies: Bodies::default(),
+    };
     let mut tasks = JoinSet::new();
     tasks.spawn_local(renew::run(Rc::clone(&shell), keys));
     if let Some(certificates) = certificates {
@@ -137,6 +130,24 @@ pub async fn run(
     };
     goodbye(&shell).await;
     ended
+}
+
+/// How many connections may come in; says what is less than asked for.
+fn connections_max(config: &Config) -> u32 {
+    let descriptors = raise_descriptors();
+    let connections_max = http::connections_within(config.sessions_max, descriptors);
+    if connections_max < config.sessions_max {
+        tracing::warn!(
+            connections_max,
+            descriptors,
+            "--sessions-max is lowered to what the limit of descriptors holds"
+        );
+    }
+    let (backlog, asked) = http::backlog();
+    if backlog < asked.min(connections_max) {
+        tracing::warn!(backlog, asked, "net.core.somaxconn cuts the queue of connections that wait");
+    }
+    connections_max
 }
 
 /// Raises the soft limit of descriptors to the hard one; the answer is what then holds, `None` = no limit.

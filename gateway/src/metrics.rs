@@ -3,6 +3,8 @@
 //! What the engine and the relay count by themselves is copied in when somebody asks; only what happens in the shell
 //! is counted here as it happens.
 
+use crate::engine::Memory;
+use crate::http::Refusal;
 use crate::orders::RelayCounters;
 use crate::outbox::Counters;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -32,6 +34,12 @@ struct CloseLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OrderLabel {
     outcome: &'static str,
+}
+
+/// Label of why somebody was sent away.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabel {
+    reason: &'static str,
 }
 
 /// How an order request ended, for the gateway.
@@ -94,6 +102,16 @@ pub struct Present {
     pub instruments: usize,
     /// Whether the bus is connected.
     pub bus_connected: bool,
+    /// Open connections.
+    pub connections: u32,
+    /// Most of them at a time.
+    pub connections_max: u32,
+    /// Sent away, by [`Refusal`].
+    pub refused: [u64; Refusal::ALL.len()],
+    /// The memory budget.
+    pub memory: Memory,
+    /// Resident memory of the process.
+    pub resident_bytes: u64,
 }
 
 macro_rules! metrics {
@@ -104,6 +122,7 @@ macro_rules! metrics {
             registry: Registry,
             $($name: $kind,)*
             closed: Family<CloseLabel, Counter>,
+            refused: Family<RefusalLabel, Counter>,
             orders: Family<OrderLabel, Counter>,
             order_ack: Histogram,
             shard_age: Family<ShardLabel, Gauge>,
@@ -119,6 +138,8 @@ macro_rules! metrics {
                 )*
                 let closed = Family::default();
                 registry.register("gw_sessions_closed", "Sessions ended, by reason", closed.clone());
+                let refused = Family::default();
+                registry.register("gw_refused", "Connections and sessions answered 503, by reason", refused.clone());
                 let orders = Family::default();
                 registry.register("gw_order_requests", "Order requests, by how they ended", orders.clone());
                 let order_ack = Histogram::new(ACK_BUCKETS_S);
@@ -127,7 +148,7 @@ macro_rules! metrics {
                 registry.register("gw_shard_proof_age_microseconds", "Age of a shard's proof", shard_age.clone());
                 let shard_whole = Family::default();
                 registry.register("gw_shard_whole", "1 while nothing of a shard is missing", shard_whole.clone());
-                Self { registry, $($name,)* closed, orders, order_ack, shard_age, shard_whole }
+                Self { registry, $($name,)* closed, refused, orders, order_ack, shard_age, shard_whole }
             }
         }
     };
@@ -169,6 +190,12 @@ metrics! {
     Gauge subscriptions = "gw_subscriptions", "Symbols held over all sessions and channels";
     Gauge instruments = "gw_instruments", "Known instruments";
     Gauge bus_connected = "gw_bus_connected", "1 while the bus is connected";
+    Gauge connections = "gw_connections", "Open connections, HTTP and WebSocket";
+    Gauge connections_max = "gw_connections_max", "Most connections at a time";
+    Gauge memory = "gw_memory_bytes", "Counted memory of sessions, subscriptions, instruments and rings";
+    Gauge memory_max = "gw_memory_max_bytes", "Counted memory above which nobody gets more";
+    Gauge resident = "process_resident_memory_bytes", "Resident memory of the process";
+    Counter subscriptions_refused = "gw_subscriptions_refused", "Subscribe requests refused for want of memory";
 }
 
 fn set(counter: &Counter, value: u64) {
@@ -221,6 +248,7 @@ impl Metrics {
         set(&self.reports, relay.reports);
         set(&self.nats_dropped, present.bus_dropped);
         self.bus_connected.set(i64::from(present.bus_connected));
+        self.copy_room(present);
         let mut out = String::with_capacity(8_192);
         // Writing into a String cannot fail.
         let _written = encode(&mut out, &self.registry);
@@ -245,6 +273,19 @@ impl Metrics {
         level(&self.thin, present.thin);
         level(&self.subscriptions, present.subscriptions);
         level(&self.instruments, present.instruments);
+    }
+
+    fn copy_room(&self, present: &Present) {
+        self.connections.set(present.connections.into());
+        self.connections_max.set(present.connections_max.into());
+        for (why, count) in Refusal::ALL.into_iter().zip(present.refused) {
+            set(&self.refused.get_or_create(&RefusalLabel { reason: why.word() }), count);
+        }
+        let bytes = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        bytes(&self.memory, present.memory.bytes());
+        bytes(&self.memory_max, present.memory.max());
+        bytes(&self.resident, present.resident_bytes);
+        set(&self.subscriptions_refused, present.memory.refused);
     }
 
     fn copy_shards(&self, present: &Present) {
@@ -274,11 +315,12 @@ mod tests {
         metrics.order_ended(OrderOutcome::Answered, 700);
         let counters = ShardCounters { events: 5, events_lost: 2, ..ShardCounters::default() };
         let shards = vec![ShardState { counters, age_us: 9, whole: true }];
-        let text = metrics.render(&Present { shards, clients: 3, ..Present::default() });
+        let text = metrics.render(&Present { shards, clients: 3, refused: [0, 4, 0], ..Present::default() });
         for line in [
             "gw_ticks_received_total 5",
             "gw_bus_lost_total 2",
             "gw_clients 3",
+            "gw_refused_total{reason=\"descriptors\"} 4",
             "gw_sessions_closed_total{reason=\"slow_consumer\"} 1",
             "gw_order_requests_total{outcome=\"answered\"} 1",
             "gw_order_ack_seconds_bucket{le=\"0.001\"} 1",

@@ -472,6 +472,14 @@ impl<S: Socket> Outbox<S> {
         self.slots.iter().map(|slot| slot.owed_ids().count()).sum()
     }
 
+    /// Bytes that wait for the socket, and of what is owed.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        let pending = self.pending.as_ref().map_or(0, |pending| pending.bytes());
+        let owed: usize = self.slots.iter().map(Slot::owed_bytes).sum();
+        self.remainder.capacity() + pending + owed
+    }
+
     /// Recomputes the shards of all symbols that are held.
     pub fn recount_shards(&mut self, directory: &Directory) {
         let ids = self.slots.iter().flat_map(|slot| &slot.subs).flat_map(crate::bits::IdSet::iter);

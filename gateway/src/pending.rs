@@ -72,6 +72,13 @@ impl Pending {
         self.answers.is_empty() && self.joins.is_empty()
     }
 
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let joins = self.joins.iter().map(|join| join.head.len() + join.tail.len() + 4 * join.ids.len());
+        self.report_bytes + self.answer_bytes + joins.sum::<usize>()
+    }
+
     /// Whether nothing is queued.
     #[must_use]
     pub fn is_empty(&self) -> bool {

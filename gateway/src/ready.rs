@@ -11,7 +11,7 @@ use wire::instrument::InstrumentId;
 
 #[derive(Serialize)]
 struct Ready {
-    /// Whether market data can be served.
+    /// Whether market data can be served, also to one more.
     ready: bool,
     bus: &'static str,
     clients: usize,
@@ -21,7 +21,16 @@ struct Ready {
     orders: bool,
     durability: &'static str,
     partitions: Vec<Partition>,
+    connections: Used<u32>,
+    memory_bytes: Used<u64>,
     boot_id: String,
+}
+
+/// How much of a bound is used.
+#[derive(Serialize)]
+struct Used<T> {
+    now: T,
+    max: T,
 }
 
 #[derive(Serialize)]
@@ -69,7 +78,8 @@ pub fn readiness(shell: &Shell) -> (bool, String) {
         })
         .collect();
     let connected = shell.bus.alarm().is_connected();
-    let ready = connected && shards.iter().all(|shard| matches!(shard.state, "idle" | "synced"));
+    let whole = shards.iter().all(|shard| matches!(shard.state, "idle" | "synced"));
+    let ready = connected && whole && engine.memory.has_room();
     let body = Ready {
         ready,
         bus: if connected { "connected" } else { "disconnected" },
@@ -79,6 +89,8 @@ pub fn readiness(shell: &Shell) -> (bool, String) {
         durability: durability_word(worst(relay.partitions().iter().map(|known| known.durability()))),
         shards,
         partitions,
+        connections: Used { now: shell.admission.open(), max: shell.admission.connections_max() },
+        memory_bytes: Used { now: engine.memory.bytes(), max: engine.memory.max() },
         boot_id: shell.terms.boot_id.clone(),
     };
     (ready, serde_json::to_string(&body).unwrap_or_default())

@@ -38,6 +38,10 @@ const DISCARD_BYTES_MAX: usize = 2 << 20;
 /// A session that sends no whole message for this long is closed; it is pinged at half of it, µs.
 pub const IDLE_US: i64 = 60_000_000;
 
+/// Unsent bytes in the kernel above which a socket counts as full: with the begun group they are all that a report waits
+/// for. A healthy client has none.
+const UNSENT_BYTES: u32 = 2_048;
+
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
@@ -70,7 +74,7 @@ impl Link {
     pub fn new(stream: impl Into<Stream>, now_us: i64) -> Self {
         let stream = stream.into();
         let _best_effort = stream.tcp().set_nodelay(true);
-        let _best_effort = SockRef::from(stream.tcp()).set_tcp_notsent_lowat(4_096);
+        let _best_effort = SockRef::from(stream.tcp()).set_tcp_notsent_lowat(UNSENT_BYTES);
         Self {
             stream,
             wake: Notify::new(),

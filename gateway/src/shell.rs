@@ -11,7 +11,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Client, Standing, Terms};
 use crate::engine::{Engine, EngineConfig, SessionEvent};
+use crate::http::{Admission, Refusal};
 use crate::last_value::Bounds;
+use crate::memory;
 use crate::metrics::{Metrics, Present, ShardState};
 use crate::orders::{Relay, SessionKey};
 use crate::session::Link;
@@ -63,6 +65,8 @@ pub struct Shell {
     pub bus: Rc<dyn Bus>,
     /// What is the same for all sessions.
     pub terms: Terms,
+    /// The count at the door.
+    pub admission: Rc<Admission>,
     /// Figures.
     pub metrics: Metrics,
     /// Market data and all outboxes.
@@ -103,7 +107,8 @@ impl Shell {
             stale_after_us: i64::from(config.stale_after_ms) * 1_000,
             quiet_after_us: i64::from(config.quiet_after_ms) * 1_000,
         };
-        let engine = EngineConfig { shards: config.shards, bounds, ..EngineConfig::default() };
+        let memory_max = config.memory_max.or_else(memory::of_machine).unwrap_or(u64::MAX);
+        let engine = EngineConfig { shards: config.shards, bounds, memory_max, ..EngineConfig::default() };
         let orders_per_s = config.limits.orders_per_s();
         let terms = Terms {
             auth,
@@ -123,6 +128,7 @@ impl Shell {
             engine: RefCell::new(Engine::new(engine, now_us)),
             relay: RefCell::new(Relay::new(config.partitions, orders_per_s)),
             sessions: RefCell::default(),
+            admission: Rc::new(Admission::new(config.sessions_max)),
             decoder: RefCell::default(),
             metrics: Metrics::default(),
             interest: Notify::new(),
@@ -354,6 +360,11 @@ impl Shell {
             subscriptions: engine.subscriptions(),
             instruments: engine.directory.len(),
             bus_connected: self.bus.alarm().is_connected(),
+            connections: self.admission.open(),
+            connections_max: self.admission.connections_max(),
+            refused: Refusal::ALL.map(|why| self.admission.refused(why)),
+            memory: engine.memory,
+            resident_bytes: memory::resident_bytes(),
         })
     }
 }

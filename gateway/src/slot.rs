@@ -106,6 +106,16 @@ impl Slot {
         ends(&self.subs[0]) ^ ends(&self.subs[1])
     }
 
+    /// Bytes of what is owed, about.
+    #[must_use]
+    pub fn owed_bytes(&self) -> usize {
+        let of = |owed: &Owed| {
+            let words: usize = owed.backlog.iter().map(|bits| bits.words().len()).sum();
+            words * 8 + owed.held.len() * 2 * size_of::<(InstrumentId, Held)>()
+        };
+        self.owed.as_deref().map_or(0, of)
+    }
+
     /// Whether nothing is owed.
     #[must_use]
     pub fn is_clear(&self) -> bool {

@@ -40,6 +40,10 @@ impl Worker {
 }
 
 impl Site for Worker {
+    fn has_memory(&self) -> bool {
+        self.0.engine.borrow().memory.has_room()
+    }
+
     fn open(&self, link: Rc<Link>, form: Form, pass: Option<Pass>) -> u32 {
         let shell = &self.0;
         let now_us = shell.clock.now_us();
@@ -161,7 +165,11 @@ pub async fn look(shell: Rc<Shell>) {
     loop {
         every.tick().await;
         let now_us = shell.clock.now_us();
-        shell.engine.borrow_mut().clock_offset_us = shell.clock.offset_us();
+        {
+            let mut engine = shell.engine.borrow_mut();
+            engine.clock_offset_us = shell.clock.offset_us();
+            engine.count_memory();
+        }
         for (session, reason) in aged(&shell, now_us) {
             if let Some(reason) = reason {
                 shell.close(session, reason);

@@ -104,6 +104,8 @@ registry! {
     TooManySessions = 1305, "too_many_sessions", AfterMs;
     /// Something failed inside; it is logged with the id shown.
     Internal = 1900, "internal", AfterMs;
+    /// The server has no memory for more subscriptions now.
+    NoMemory = 1901, "no_memory", AfterMs;
 }
 
 #[cfg(test)]

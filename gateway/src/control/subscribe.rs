@@ -141,6 +141,21 @@ impl<S: Socket> Desk<'_, S> {
         self.engine.join(session, join, self.now_us);
     }
 
+    /// Whether the memory budget holds what is asked for; a wildcard may match all that a session may hold.
+    pub(super) fn has_memory(&mut self, asked: &Subscribe<'_>) -> bool {
+        let all = self.engine.directory.len().min(wire::SESSION_SYMBOLS_MAX);
+        let symbols = asked.symbols.0.iter().map(|name| if is_pattern(name) { all } else { 1 });
+        let symbols = symbols.sum::<usize>().min(all);
+        self.engine.memory.grant(symbols)
+    }
+
+    /// Every item is refused: nothing else is lost.
+    pub(super) fn refuse_for_memory(&mut self, id: Option<u64>, asked: &Subscribe<'_>) {
+        let refused = asked.symbols.0.iter().map(|name| Rejected::new(name, ErrorCode::NoMemory, None));
+        let rejected: Vec<Rejected> = refused.collect();
+        self.subscribed_nothing(id, asked, &rejected);
+    }
+
     fn subscribed_nothing(&mut self, id: Option<u64>, asked: &Subscribe<'_>, rejected: &[Rejected]) {
         let Subscribe { channel, interval_ms, adaptive, .. } = *asked;
         let id = id.map_or_else(String::new, |id| format!("\"id\":{id},"));

@@ -317,3 +317,22 @@ fn a_budget_and_rows_on_screen_are_answered_item_by_item() {
     assert_eq!(world.ask_one(r#"{"op":"visible","symbols":[]}"#)["symbols"], 0);
     assert!(!visible(&world));
 }
+
+#[test]
+fn without_memory_every_item_is_refused_and_what_is_held_stays() {
+    let mut world = World::welcomed();
+    world.ask(r#"{"op":"subscribe","channel":"quote","symbols":["A.X"],"interval_ms":50}"#);
+    world.engine.memory = crate::engine::Memory::new(0);
+    let reply = world
+        .ask_one(r#"{"op":"subscribe","id":2,"channel":"trade","symbols":["A.X","B*"],"interval_ms":50}"#);
+    assert_eq!((&reply["id"], &reply["slot"]), (&2.into(), &serde_json::Value::Null));
+    let rejected = serde_json::json!([
+        {"symbol": "A.X", "code": "no_memory", "number": 1901},
+        {"symbol": "B*", "code": "no_memory", "number": 1901},
+    ]);
+    assert_eq!(reply["rejected"], rejected);
+    assert_eq!((world.engine.outbox(0).unwrap().symbols(), world.engine.memory.refused), (1, 1));
+    world.engine.memory = crate::engine::Memory::default();
+    let reply = world.ask_one(r#"{"op":"subscribe","channel":"trade","symbols":["A.X"],"interval_ms":50}"#);
+    assert_eq!(reply["symbols"][0]["symbol"], "A.X");
+}

@@ -86,6 +86,7 @@ impl World {
             stuck_after_us: i64::MAX,
             catch_up: [CatchUp::ByValue { ripe_after_us: slow::RIPE_US }, CatchUp::InTurn][random.below(2)],
             adapt: slow::PATIENCE,
+            ..EngineConfig::default()
         };
         let lossy = random.below(4) > 0;
         let size = SIZES[usize::from(random.below(20) == 0)];

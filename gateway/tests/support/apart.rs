@@ -3,6 +3,7 @@
 use super::peer::{HELLO, Nothing, Peer, TEXT, frame, metric};
 use super::{Memory, config};
 use gateway::bus::Bus;
+use gateway::config::Config;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Once;
@@ -36,8 +37,12 @@ pub(crate) struct Apart {
 impl Apart {
     /// Starts one with these flags beside those of every test.
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::of(config(flags))
+    }
+
+    /// Starts one of this configuration.
+    pub(crate) fn of(config: Config) -> Self {
         count_panics();
-        let config = config(flags);
         let (jumps, wanted) = mpsc::channel(1);
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
