@@ -3,7 +3,9 @@
 pub mod lean;
 pub mod orders;
 pub mod readers;
+pub mod rush;
 pub mod swarm;
+pub mod thin;
 
 use hdrhistogram::Histogram;
 

@@ -2,8 +2,11 @@
 
 use bench::blast::{self, Blast};
 use bench::harness::{Feed, HarnessError, Options, Outcome};
+use bench::naive::{self, Naive};
 use bench::report::{Report, say};
-use bench::scenario::{bytes, e2e, fanout, idle, latency, one_thread, orders, stalled};
+use bench::scenario::{
+    bytes, e2e, fanout, freeze, growth, idle, latency, one_thread, orders, overload, stalled, storm, thin,
+};
 use bench::{config, measure};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -35,6 +38,19 @@ enum Command {
     Idle(Idle),
     /// Stalled readers beside healthy ones.
     Stalled(Stalled),
+    /// What a client costs as clients grow: CPU beside bare writes, memory, age.
+    Growth(Planned<growth::Plan>),
+    /// All clients come at once, from nothing and after a kill of the gateway.
+    Storm(Planned<storm::Plan>),
+    /// Offered deliveries up to three times what raw delivery carries; the age of what clients see.
+    Overload(Planned<overload::Plan>),
+    /// Reports on a thin link beside one queue for everything.
+    Thin(Planned<thin::Plan>),
+    /// Feed or bus stand still: until STALE at every client, and fresh again.
+    Freeze(Planned<freeze::Plan>),
+    /// One queue for everything. `thin` starts it.
+    #[command(hide = true)]
+    Naive(NaiveArgs),
     /// The limit: only writes a pre-built frame to whoever connects. `fanout` starts it.
     #[command(hide = true)]
     Blast(BlastArgs),
@@ -48,6 +64,25 @@ struct Common {
     /// Folder for summary.json, report.txt, report.html and distributions.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     report: PathBuf,
+}
+
+/// A scenario whose plan is its arguments.
+#[derive(Debug, Args)]
+struct Planned<P: Args> {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    plan: P,
+}
+
+#[derive(Debug, Args)]
+struct NaiveArgs {
+    /// Bytes of a frame.
+    #[arg(long)]
+    bytes: usize,
+    /// Time between two, µs.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    interval_us: u32,
 }
 
 #[derive(Debug, Args)]
@@ -278,6 +313,12 @@ fn run(command: Command) -> Outcome<bool> {
             let plan = stalled::Plan { clients, stalled, time: args.common.time, rounds: args.rounds };
             local(&args.common, stalled::run(plan))
         }
+        Command::Growth(args) => local(&args.common, growth::run(args.plan, args.common.time)),
+        Command::Storm(args) => local(&args.common, storm::run(args.plan)),
+        Command::Overload(args) => local(&args.common, overload::run(args.plan, args.common.time)),
+        Command::Thin(args) => local(&args.common, thin::run(args.plan, args.common.time)),
+        Command::Freeze(args) => local(&args.common, freeze::run(args.plan)),
+        Command::Naive(args) => naive(&args).map(|()| true),
         Command::Blast(args) => limit(&args).map(|()| true),
     }
 }
@@ -339,6 +380,13 @@ fn limit(args: &BlastArgs) -> Outcome {
     };
     let runtime = one_thread().map_err(HarnessError::new)?;
     let serve = blast::serve(blast, |address| say(&format!("ready blast={address}")));
+    tokio::task::LocalSet::new().block_on(&runtime, serve).map_err(HarnessError::new)
+}
+
+fn naive(args: &NaiveArgs) -> Outcome {
+    let naive = Naive { bytes: args.bytes, interval: Duration::from_micros(args.interval_us.into()) };
+    let runtime = one_thread().map_err(HarnessError::new)?;
+    let serve = naive::serve(naive, |address| say(&format!("ready naive={address}")));
     tokio::task::LocalSet::new().block_on(&runtime, serve).map_err(HarnessError::new)
 }
 

@@ -55,6 +55,15 @@ pub fn tcp_bytes() -> Option<u64> {
     Some(pages * 4_096)
 }
 
+/// Packets that the kernel has dropped because a core's queue of received ones was full (`net.core.netdev_max_backlog`):
+/// on loopback that is where a burst is lost, and each loss costs its connection a retransmission.
+#[must_use]
+pub fn packets_dropped() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/net/softnet_stat").ok()?;
+    let of_core = |line: &str| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok();
+    text.lines().map(of_core).sum()
+}
+
 /// The machine, as far as a reader of figures needs it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Machine {
@@ -121,5 +130,6 @@ mod tests {
         assert!(cpu_s(id).is_some());
         assert!(rss_bytes(id).unwrap() > 100_000);
         assert!(machine().cores >= 1);
+        assert!(packets_dropped().is_some());
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// Says a line on stdout.
 #[expect(clippy::print_stdout, reason = "the only place of bench that prints")]
@@ -84,8 +85,10 @@ pub struct Curve {
 pub struct Series {
     /// Name.
     pub name: String,
-    /// One a second.
+    /// One each `step`.
     pub values: Vec<f64>,
+    /// Time from one to the next.
+    pub step: Duration,
 }
 
 /// Everything that a scenario found.
@@ -105,6 +108,8 @@ pub struct Report {
     pub curves: Vec<Curve>,
     /// Over time.
     pub series: Vec<Series>,
+    /// Tables as CSV, each with the name of its file.
+    pub tables: Vec<(String, String)>,
 }
 
 impl Report {
@@ -126,6 +131,7 @@ impl Report {
             summary,
             curves: Vec::new(),
             series: Vec::new(),
+            tables: Vec::new(),
         }
     }
 
@@ -167,6 +173,9 @@ impl Report {
             let name: String =
                 curve.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
             std::fs::write(folder.join(format!("{name}.hgrm")), hgrm::render(&curve.histogram))?;
+        }
+        for (name, table) in &self.tables {
+            std::fs::write(folder.join(format!("{name}.csv")), table)?;
         }
         say(text.trim_end());
         Ok(())
@@ -218,7 +227,12 @@ mod tests {
         let mut histogram = crate::load::histogram();
         (1..2_000).for_each(|value| histogram.saturating_record(value));
         report.curve("compact 50 ms <latency>", &histogram);
-        report.series.push(Series { name: "age".to_owned(), values: vec![1.0, 2.0, 3.0] });
+        report.series.push(Series {
+            name: "age".to_owned(),
+            values: vec![1.0, 2.0, 3.0],
+            step: Duration::from_secs(1),
+        });
+        report.tables.push(("age".to_owned(), "second,age_us\n".to_owned()));
         report.goals.push(Goal::rounds("ratio", &[1.1, 1.3, 1.2], 1.2, "×"));
         report.line("a line & more");
         report
@@ -242,6 +256,7 @@ mod tests {
         let html = read("report.html");
         assert!(html.contains("a line &amp; more") && html.contains("&lt;latency&gt;"));
         assert!(!html.contains("http://") && html.contains("<svg"));
+        assert_eq!(read("age.csv"), "second,age_us\n");
         assert!(read("compact-50-ms--latency-.hgrm").contains("#[Mean"));
     }
 }

@@ -3,10 +3,15 @@
 pub mod bytes;
 pub mod e2e;
 pub mod fanout;
+pub mod freeze;
+pub mod growth;
 pub mod idle;
 pub mod latency;
 pub mod orders;
+pub mod overload;
 pub mod stalled;
+pub mod storm;
+pub mod thin;
 
 use crate::harness::{HarnessError, Outcome, get, metric};
 use crate::load::orders::Target;

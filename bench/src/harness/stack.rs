@@ -1,8 +1,8 @@
 //! The whole deployment on one machine: nats-server, feed-sim, order-api, gateway.
 
-use super::{Folder, HarnessError, Nats, Outcome, Process, READY_WAIT, get, metric, until};
+use super::{Folder, HarnessError, Nats, Outcome, Process, READY_WAIT, Signal, get, metric, until};
 use crate::config;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Demo accounts of every stack.
 pub const ACCOUNTS: &str = "A1,A2,A3,A4,A5,A6,A7,A8";
@@ -78,6 +78,8 @@ pub struct Options {
     pub pins: Pins,
     /// More arguments of the gateway.
     pub gateway_args: Vec<String>,
+    /// Descriptors that the gateway may have; none = as many as this process.
+    pub gateway_descriptors: Option<u32>,
 }
 
 impl Options {
@@ -95,6 +97,7 @@ impl Options {
             orders: true,
             pins: Pins { gateway: None, rest: None },
             gateway_args: Vec::new(),
+            gateway_descriptors: None,
         }
     }
 }
@@ -165,14 +168,16 @@ impl Stack {
         waiting.await.map_err(|error| HarnessError(format!("{error}\n{}", self.tails())))
     }
 
-    /// Starts the gateway again on the same address. The old one must be gone.
+    /// Starts the gateway again on the same address. The old one must be gone. Returns when it began to listen, µs.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn restart_gateway(&mut self) -> Outcome {
+    pub async fn restart_gateway(&mut self) -> Outcome<i64> {
         self.gateway = start_gateway(&self.nats, &self.options, &self.folder, &self.address)?;
         self.gateway.ready().await?;
-        self.ready().await
+        let listening_us = tickgate_client::now_us();
+        self.ready().await?;
+        Ok(listening_us)
     }
 
     /// Starts order-api again. The old one must be gone.
@@ -196,6 +201,14 @@ impl Stack {
         process.ready().await?;
         self.feed = Some(process);
         Ok(())
+    }
+
+    /// Stops or continues gateway and feed together. Do not stop them longer than the gateway's write deadline.
+    pub fn pause(&mut self, signal: Signal) {
+        self.gateway.signal(signal);
+        if let Some(feed) = &mut self.feed {
+            feed.signal(signal);
+        }
     }
 
     /// The gateway's metrics as text.
@@ -238,10 +251,21 @@ fn start_gateway(nats: &Nats, options: &Options, folder: &Folder, listen: &str) 
     let args = ["--nats", &url, "--listen", listen, "--demo-accounts", ACCOUNTS, "--limits", "bench"];
     let mut args: Vec<String> = args.map(str::to_owned).into();
     args.extend(options.gateway_args.iter().cloned());
-    service("gateway", &args, options.pins.gateway, folder)
+    let Some(descriptors) = options.gateway_descriptors else {
+        return service("gateway", &args, options.pins.gateway, folder);
+    };
+    // The shell becomes the program itself, so that the process id is the program's.
+    let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+    let program = binary("gateway")?.display().to_string();
+    args.splice(0..0, ["-c".to_owned(), script, program]);
+    Process::start("gateway", Path::new("/bin/sh"), &args, options.pins.gateway, folder.path())
 }
 
 fn service(name: &str, args: &[String], core: Option<u32>, folder: &Folder) -> Outcome<Process> {
+    Process::start(name, &binary(name)?, args, core, folder.path())
+}
+
+fn binary(name: &str) -> Outcome<PathBuf> {
     let program = config::binaries().map_err(HarnessError::new)?.join(name);
     if !program.is_file() {
         return Err(HarnessError(format!(
@@ -249,5 +273,5 @@ fn service(name: &str, args: &[String], core: Option<u32>, folder: &Folder) -> O
             program.display()
         )));
     }
-    Process::start(name, &program, args, core, folder.path())
+    Ok(program)
 }

@@ -69,6 +69,19 @@ pub fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// Appends a frame as a server sends it, up to 64 KiB.
+pub fn put_plain_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    out.push(0x80 | opcode);
+    match u16::try_from(payload.len()) {
+        Ok(length @ 0..=125) => out.push(length.to_be_bytes()[1]),
+        length => {
+            out.push(126);
+            out.extend_from_slice(&length.unwrap_or(u16::MAX).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+}
+
 /// Text.
 pub const TEXT: u8 = 1;
 /// Binary.
@@ -111,6 +124,12 @@ pub fn frame(bytes: &[u8]) -> io::Result<Option<(u8, &[u8], usize)>> {
 pub struct Partial(Vec<u8>);
 
 impl Partial {
+    /// Bytes that came before.
+    #[must_use]
+    pub const fn begun(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// Reads once into `scratch` and hands out every whole frame. False at the end of the stream.
     ///
     /// # Errors

@@ -84,10 +84,10 @@ enum Fate {
 
 /// The few fields of an answer that matter here.
 #[derive(Deserialize)]
-struct Brief<'a> {
-    op: &'a str,
+pub(super) struct Brief<'a> {
+    pub(super) op: &'a str,
     #[serde(default, borrow)]
-    cl_ord_id: Option<&'a str>,
+    pub(super) cl_ord_id: Option<&'a str>,
     #[serde(default, borrow)]
     exec_type: Option<&'a str>,
     #[serde(default, borrow)]
@@ -165,7 +165,7 @@ pub fn logon(address: &str, account: &str) -> io::Result<Blocking> {
     Ok(socket)
 }
 
-fn put_order(out: &mut Vec<u8>, id: u64, cl_ord_id: &str, target: &Target) {
+pub(super) fn put_order(out: &mut Vec<u8>, id: u64, cl_ord_id: &str, target: &Target) {
     let order = NewOrder {
         cl_ord_id,
         symbol: &target.symbol,

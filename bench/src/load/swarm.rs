@@ -7,14 +7,16 @@ use super::lean::{self, Partial};
 use super::{histogram, record};
 use hdrhistogram::Histogram;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
-use tickgate_client::{Channel, Form, Message, Request, View, follow, now_us};
+use tickgate_client::{Channel, Form, Message, Request, Update, View, follow, now_us};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use wire::frame::view::{QUOTE, TRADE};
+use wire::tick::Quote;
 
 /// What one client does.
 #[derive(Debug, Clone)]
@@ -46,11 +48,14 @@ pub struct Counts {
     pub socket_bytes: u64,
     /// Receive − flush of every message, µs.
     pub latency: Histogram<u64>,
+    /// Receive − when the gateway received the newest event, of every quote that changed, µs. Empty in `compact`.
+    pub age: Histogram<u64>,
 }
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { frames: 0, records: 0, bytes: 0, socket_bytes: 0, latency: histogram() }
+        let (latency, age) = (histogram(), histogram());
+        Self { frames: 0, records: 0, bytes: 0, socket_bytes: 0, latency, age }
     }
 }
 
@@ -63,6 +68,7 @@ struct Shared {
     resumed: Notify,
     ready: Cell<usize>,
     ended: Cell<usize>,
+    members: RefCell<Vec<AbortHandle>>,
     gaps: Cell<u64>,
     damaged: Cell<u64>,
     first_error: RefCell<Option<String>>,
@@ -79,11 +85,17 @@ pub struct Accounts {
     pub lost: u64,
 }
 
-/// The clients.
+/// The clients. Their sockets are closed when it is dropped.
 #[derive(Debug)]
 pub struct Swarm {
     shared: Rc<Shared>,
     views: Vec<Rc<RefCell<View>>>,
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        self.shared.members.take().iter().for_each(AbortHandle::abort);
+    }
 }
 
 /// Handshakes in flight at a time.
@@ -117,12 +129,14 @@ impl Swarm {
             self.views.push(Rc::clone(&view));
             let (address, shared) = (address.to_owned(), Rc::clone(&self.shared));
             connecting.push_back(tokio::task::spawn_local(async move {
-                let stream = connect(&address, &plan).await?;
+                let (stream, partial) = connect(&address, &plan).await?;
                 if plan.symbols.is_empty() {
                     shared.ready.set(shared.ready.get() + 1);
                 }
-                let member = Member { stream, partial: Partial::default(), view, plan, shared };
-                tokio::task::spawn_local(member.run());
+                let member = Member { stream, partial, view, plan, shared, shown: Shown::new() };
+                let members = Rc::clone(&member.shared);
+                let task = tokio::task::spawn_local(member.run());
+                members.members.borrow_mut().push(task.abort_handle());
                 Ok::<(), io::Error>(())
             }));
         }
@@ -194,7 +208,7 @@ async fn joined(task: tokio::task::JoinHandle<io::Result<()>>) -> io::Result<()>
     task.await.map_err(io::Error::other)?
 }
 
-async fn connect(address: &str, plan: &Plan) -> io::Result<TcpStream> {
+async fn connect(address: &str, plan: &Plan) -> io::Result<(TcpStream, Partial)> {
     let target = address.parse().map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = plan.receive_buffer {
@@ -202,22 +216,37 @@ async fn connect(address: &str, plan: &Plan) -> io::Result<TcpStream> {
     }
     let stream = socket.connect(target).await?;
     stream.set_nodelay(true)?;
-    write(&stream, lean::handshake(address, plan.form).as_bytes()).await?;
+    let partial = shake_hands(&stream, address, plan.form).await?;
+    if plan.symbols.is_empty() {
+        return Ok((stream, partial));
+    }
+    write(&stream, &requests(plan)).await?;
+    Ok((stream, partial))
+}
+
+/// Shakes hands on a connected socket; what came behind the answer begins the stream.
+pub(super) async fn shake_hands(stream: &TcpStream, address: &str, form: Form) -> io::Result<Partial> {
+    write(stream, lean::handshake(address, form).as_bytes()).await?;
     let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
+    loop {
         stream.readable().await?;
-        let mut byte = [0];
-        match stream.try_read(&mut byte) {
+        let mut buffer = [0; 1_024];
+        match stream.try_read(&mut buffer) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => answer.push(byte[0]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error),
         }
+        if let Some(at) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let behind = answer.split_off(at + 4);
+            lean::check_answer(&answer)?;
+            return Ok(Partial::begun(behind));
+        }
     }
-    lean::check_answer(&answer)?;
-    if plan.symbols.is_empty() {
-        return Ok(stream);
-    }
+}
+
+/// What a client says first: hello, and what it wants.
+pub(super) fn requests(plan: &Plan) -> Vec<u8> {
     let symbols: Vec<&str> = plan.symbols.iter().map(String::as_str).collect();
     let mut bytes = Vec::new();
     let hello = Request::Hello { id: 1, session: None, account: None, token: None };
@@ -230,11 +259,10 @@ async fn connect(address: &str, plan: &Plan) -> io::Result<TcpStream> {
         adaptive: false,
     };
     lean::put_frame(&mut bytes, lean::TEXT, subscribe.text().as_bytes());
-    write(&stream, &bytes).await?;
-    Ok(stream)
+    bytes
 }
 
-async fn write(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+pub(super) async fn write(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         stream.writable().await?;
         match stream.try_write(bytes) {
@@ -252,7 +280,11 @@ struct Member {
     view: Rc<RefCell<View>>,
     plan: Plan,
     shared: Rc<Shared>,
+    shown: Shown,
 }
+
+/// Quotes as a client last saw them, where the form tells their age.
+type Shown = HashMap<u32, Quote>;
 
 impl Member {
     async fn run(mut self) {
@@ -276,7 +308,7 @@ impl Member {
     }
 
     fn read(&mut self) -> io::Result<Option<String>> {
-        let Self { stream, partial, view, plan, shared } = self;
+        let Self { stream, partial, view, plan, shared, shown } = self;
         let (mut end, mut pong) = (None, Vec::new());
         let mut scratch = shared.scratch.borrow_mut();
         let mut view = view.borrow_mut();
@@ -286,9 +318,9 @@ impl Member {
             Ok(count)
         };
         let open = partial.read(&mut scratch, read, |opcode, payload| match opcode {
-            lean::BINARY => data(shared, &mut view, plan, payload),
+            lean::BINARY => data(shared, &mut view, plan, shown, payload),
             lean::TEXT if plan.form == Form::Json && tickgate_client::is_data(payload) => {
-                data(shared, &mut view, plan, payload);
+                data(shared, &mut view, plan, shown, payload);
             }
             lean::TEXT => end = end.take().or_else(|| control(shared, &mut view, payload)),
             lean::PING => lean::put_frame(&mut pong, lean::PONG, payload),
@@ -303,7 +335,7 @@ impl Member {
     }
 }
 
-fn data(shared: &Shared, view: &mut View, plan: &Plan, payload: &[u8]) {
+fn data(shared: &Shared, view: &mut View, plan: &Plan, shown: &mut Shown, payload: &[u8]) {
     // What a client that stalls reads late is no figure of the others.
     let measuring = shared.measuring.get() && !plan.stalls;
     let mut counts = shared.counts.borrow_mut();
@@ -314,13 +346,28 @@ fn data(shared: &Shared, view: &mut View, plan: &Plan, payload: &[u8]) {
     if !plan.decode {
         return;
     }
-    match view.message(payload, &mut |_| {}) {
+    let at_us = now_us();
+    let mut told = Vec::new();
+    let mut timed = |update| {
+        if let Update::Quote { id, events: 1.., full, ts_recv: recv_ns @ 1.., .. } = update {
+            told.push((id, full, recv_ns));
+        }
+    };
+    match view.message(payload, &mut timed) {
         Ok(received) => {
+            for (id, full, recv_ns) in told {
+                let quote = view.quote(id).map(|quote| quote.quote);
+                // Events that changed nothing are told once a second: what is shown has no age then.
+                let changed = quote.is_some_and(|quote| shown.insert(id, quote) != Some(quote));
+                if measuring && changed && !full {
+                    record(&mut counts.age, recv_ns / 1_000, at_us);
+                }
+            }
             shared.gaps.set(shared.gaps.get() + u64::from(received.gap));
             if measuring {
                 counts.records += received.records;
                 if let Some(flush_us) = received.flush_us {
-                    record(&mut counts.latency, flush_us, now_us());
+                    record(&mut counts.latency, flush_us, at_us);
                 }
             }
         }

@@ -35,7 +35,7 @@ pub(super) fn render(report: &Report) -> String {
         percentiles(&mut out, &report.curves);
     }
     if !report.series.is_empty() {
-        out.push_str("<h2>Age over time, µs, by second</h2>");
+        out.push_str("<h2>Over time, µs</h2>");
         over_time(&mut out, &report.series);
     }
     let json = serde_json::to_string_pretty(&report.summary).unwrap_or_default();
@@ -151,7 +151,8 @@ fn percentiles(out: &mut String, curves: &[Curve]) {
 
 fn over_time(out: &mut String, series: &[Series]) {
     let top = series.iter().flat_map(|one| one.values.iter().copied()).fold(1.0, f64::max);
-    let seconds = series.iter().map(|one| one.values.len()).max().unwrap_or(1).max(2) as f64;
+    let steps = series.iter().map(|one| one.values.len()).max().unwrap_or(1).max(2) as f64;
+    let seconds = steps * series.first().map_or(1.0, |one| one.step.as_secs_f64());
     let y = height(top);
     open(out);
     grid_y(out, top, &y);
@@ -160,12 +161,12 @@ fn over_time(out: &mut String, series: &[Series]) {
             .values
             .iter()
             .enumerate()
-            .map(|(at, value)| (LEFT + at as f64 / (seconds - 1.0) * (WIDTH - LEFT), y(*value)))
+            .map(|(at, value)| (LEFT + at as f64 / (steps - 1.0) * (WIDTH - LEFT), y(*value)))
             .collect();
         line(out, &points, colour);
     }
     let _ = write!(out, "<text x=\"{LEFT}\" y=\"{}\">0 s</text>", HEIGHT - 10.0);
-    let _ = write!(out, "<text x=\"{}\" y=\"{}\">{seconds} s</text>", WIDTH - 40.0, HEIGHT - 10.0);
+    let _ = write!(out, "<text x=\"{}\" y=\"{}\">{seconds:.0} s</text>", WIDTH - 40.0, HEIGHT - 10.0);
     legend(out, series.iter().map(|one| one.name.clone()));
     out.push_str("</svg>");
 }

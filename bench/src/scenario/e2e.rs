@@ -225,7 +225,8 @@ fn lines(report: &mut Report, gateway: &Counters, seen: &[Seen], orders: &orders
         report.curve(format!("{name} since flush"), &one.latency);
         report.curve(format!("{name} in all"), &one.total);
         let age = |second: &readers::Second| second.latency_sum_us as f64 / second.frames.max(1) as f64;
-        report.series.push(Series { name, values: one.seconds.iter().map(age).collect() });
+        let values = one.seconds.iter().map(age).collect();
+        report.series.push(Series { name, values, step: Duration::from_secs(1) });
     }
     report.line(format!(
         "orders: {} sent, {} acked, {} rejected, {} refused, {} unknown, to report {}",

@@ -5,7 +5,7 @@
 
 use super::Counters;
 use crate::config;
-use crate::harness::{Folder, HarnessError, Options, Outcome, Pins, Process, Stack};
+use crate::harness::{Folder, HarnessError, Options, Outcome, Pins, Process, Signal, Stack};
 use crate::load::readers;
 use crate::load::swarm::{Counts, Plan as Client, Swarm};
 use crate::measure;
@@ -134,38 +134,50 @@ struct Frozen<'a>(&'a mut Stack);
 
 impl<'a> Frozen<'a> {
     fn new(stack: &'a mut Stack) -> Self {
-        Self::signal(stack, crate::harness::Signal::Stop);
+        stack.pause(Signal::Stop);
         Self(stack)
-    }
-
-    fn signal(stack: &mut Stack, signal: crate::harness::Signal) {
-        stack.gateway.signal(signal);
-        if let Some(feed) = &mut stack.feed {
-            feed.signal(signal);
-        }
     }
 }
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {
-        Self::signal(self.0, crate::harness::Signal::Continue);
+        self.0.pause(Signal::Continue);
     }
 }
 
-fn mean_frame(counts: &Counts) -> usize {
+pub(super) fn mean_frame(counts: &Counts) -> usize {
     let frames = counts.frames.max(1);
     usize::try_from(counts.socket_bytes / frames).unwrap_or(0).max(20)
 }
 
 /// CPU share of a process that only writes.
-async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: f64) -> Outcome<f64> {
+pub(super) async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: f64) -> Outcome<f64> {
+    let phases = plan.clients.div_ceil(PHASE_SESSIONS);
+    let interval_us = plan.clients as f64 * 1e6 / frames_per_s.max(1.0);
+    let (sent_per_s, cores) =
+        blasted(plan.clients, bytes, interval_us, (phases, wakes), plan.time / 2).await?;
+    if sent_per_s < frames_per_s * 0.95 {
+        return Err(HarnessError(format!(
+            "the limit sent {sent_per_s:.0} of {frames_per_s:.0} frames a second"
+        )));
+    }
+    Ok(cores)
+}
+
+/// Frames a second that a process which only writes gets through to `clients`, and its CPU share.
+pub(super) async fn blasted(
+    clients: usize,
+    bytes: usize,
+    interval_us: f64,
+    (phases, wakes): (usize, f64),
+    time: Duration,
+) -> Outcome<(f64, f64)> {
     let folder = Folder::new()?;
     let program = config::binaries().map_err(HarnessError::new)?.join("bench");
-    let phases = plan.clients.div_ceil(PHASE_SESSIONS);
     let args = [
         "blast".to_owned(),
         format!("--bytes={bytes}"),
-        format!("--interval-us={:.0}", plan.clients as f64 * 1e6 / frames_per_s.max(1.0)),
+        format!("--interval-us={interval_us:.0}"),
         format!("--phases={phases}"),
         format!("--wakes={wakes:.0}"),
     ];
@@ -175,23 +187,19 @@ async fn limit(plan: Plan, bytes: usize, frames_per_s: f64, wakes: f64) -> Outco
     let mute = Client {
         form: Form::Compact,
         symbols: Vec::new(),
-        interval_ms: plan.interval_ms,
+        interval_ms: 0,
         receive_buffer: None,
         decode: false,
         stalls: false,
     };
-    let swarm = Swarm::start(&address, vec![mute; plan.clients]).await.map_err(HarnessError::new)?;
+    let swarm = Swarm::start(&address, vec![mute; clients]).await.map_err(HarnessError::new)?;
     swarm.measure(Duration::from_secs(1)).await;
     let cpu = || measure::cpu_s(process.id()).unwrap_or(0.0);
     let (before, begun_us) = (cpu(), tickgate_client::now_us());
-    let counts = swarm.measure(plan.time / 2).await;
+    let counts = swarm.measure(time).await;
     let (spent, seconds) = (cpu() - before, (tickgate_client::now_us() - begun_us) as f64 / 1e6);
     process.kill().await;
-    let wanted = frames_per_s * seconds;
-    if (counts.frames as f64) < wanted * 0.95 {
-        return Err(HarnessError(format!("the limit sent {} of {wanted:.0} frames", counts.frames)));
-    }
-    Ok(spent / seconds)
+    Ok((counts.frames as f64 / seconds, spent / seconds))
 }
 
 fn report(plan: &Plan, rounds: &[Round], swarm: &Swarm) -> Report {

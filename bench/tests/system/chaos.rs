@@ -230,7 +230,7 @@ async fn kill(stack: &mut Stack, victim: Victim) {
     let restarted = match victim {
         Victim::Gateway => {
             stack.gateway.kill().await;
-            stack.restart_gateway().await
+            stack.restart_gateway().await.map(|_| ())
         }
         Victim::OrderApi => {
             stack.order_api.as_mut().unwrap().kill().await;

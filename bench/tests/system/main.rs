@@ -12,6 +12,7 @@ mod chaos;
 mod cli;
 mod edge;
 mod faults;
+mod flood;
 mod ledger;
 mod proxy;
 mod round_trip;
