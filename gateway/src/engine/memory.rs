@@ -141,7 +141,7 @@ mod tests {
         let market = engine.memory.bytes();
         assert_eq!(market, empty + 100 * INSTRUMENT_BYTES);
         let session = engine.open(Full, Form::Json, 0);
-        let slot = engine.slot(session, 3, &View::default(), 0).unwrap();
+        let slot = engine.slot(session, 3, &View::default(), false, 0).unwrap();
         let ids = (0..100).map(InstrumentId).collect();
         let (head, tail, channel) = (String::new(), String::new(), Channel::Quote);
         engine.join(session, Join { head, tail, channel, slot, ids, max_age_ms: None }, 0);
