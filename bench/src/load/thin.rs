@@ -173,7 +173,7 @@ async fn connect(address: &str, thin: &Thin) -> io::Result<(TcpStream, Partial)>
     let partial = shake_hands(&stream, address, FORM).await?;
     let symbols: Vec<&str> = thin.symbols.iter().map(String::as_str).collect();
     let mut bytes = Vec::new();
-    let hello = Request::Hello { id: 1, session: None, account: Some(thin.account) };
+    let hello = Request::Hello { id: 1, session: None, account: Some(thin.account), token: None };
     lean::put_frame(&mut bytes, lean::TEXT, hello.text().as_bytes());
     let (channel, interval_ms) = (Channel::Quote, thin.interval_ms);
     let subscribe = Request::Subscribe { id: 2, channel, symbols: &symbols, interval_ms, adaptive: false };
