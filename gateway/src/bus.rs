@@ -4,8 +4,10 @@
 //! [`Alarm::suspect`] moves, upon which the market task re-syncs every shard and the order relay looks for gaps.
 
 mod nats;
+mod peers;
 
 pub use nats::Nats;
+pub use peers::{Peers, Question, Word};
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -41,7 +43,7 @@ pub type Block = (u64, Bytes);
 ///
 /// # Cancel safety
 /// Dropping a future of a request forgets its answer; dropping a stream ends its subscription.
-pub trait Bus {
+pub trait Bus: Peers {
     /// Follows `tick.<shard>`. What arrives after the answer to a request that was sent later is complete.
     fn ticks(&self, shard: u16) -> LocalBoxFuture<'static, Result<LocalBoxStream<'static, Bytes>, BusError>>;
 

@@ -32,6 +32,10 @@ pub struct Config {
     #[arg(long, env = "TICKGATE_DEMO_ACCOUNTS", value_delimiter = ',', value_name = "A1,A2,…", value_parser = account)]
     pub demo_accounts: Vec<AccountId>,
 
+    /// Demo accounts whose sessions are operators': they may send notices and list sessions.
+    #[arg(long, env = "TICKGATE_DEMO_OPERATORS", value_delimiter = ',', value_name = "A1,…", value_parser = account)]
+    pub demo_operators: Vec<AccountId>,
+
     /// Keys that tokens are signed with (a JWK set: Ed25519 and RSA public keys). With it a token says who somebody is
     /// and what they may do; the file is read again when it changes.
     #[arg(long, env = "TICKGATE_JWKS", value_name = "FILE", requires_all = ["token_issuer", "token_audience"])]
@@ -176,6 +180,9 @@ impl Config {
         if self.public_data.len() > wire::control::GRANT_SYMBOLS_MAX {
             return refuse("--public-data: at most 32 symbols and patterns");
         }
+        if let Some(stranger) = self.demo_operators.iter().find(|name| !self.demo_accounts.contains(name)) {
+            return refuse(&format!("--demo-operators: {stranger} is none of --demo-accounts"));
+        }
         if self.limits == LimitSet::Bench && !self.listen.ip().is_loopback() {
             return refuse("--limits bench is for load tests: --listen must be a loopback address");
         }
@@ -237,6 +244,8 @@ mod tests {
             &["--shards", "65"],
             &["--listen", "nowhere"],
             &["--demo-accounts", "A 1"],
+            &["--demo-operators", "A1"],
+            &["--demo-accounts", "A1", "--demo-operators", "A1,A2"],
             &["--demo-accounts", "A1", "--listen", "0.0.0.0:80"],
             &["--limits", "bench", "--listen", "0.0.0.0:80"],
             &["--listen", "0.0.0.0:80"],
@@ -275,5 +284,7 @@ mod tests {
         assert_eq!(config.memory_max, None);
         assert_eq!(parse(&["--memory-max", "512M"]).unwrap().memory_max, Some(512 << 20));
         assert_eq!(parse(&["--memory-max", "70000000"]).unwrap().memory_max, Some(70_000_000));
+        assert!(config.demo_operators.is_empty());
+        assert!(parse(&["--demo-accounts", "A1,A2", "--demo-operators", "A2"]).is_ok());
     }
 }

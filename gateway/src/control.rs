@@ -5,6 +5,7 @@
 
 mod access;
 mod hashes;
+mod operators;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,10 @@ use crate::auth::Auth;
 use crate::auth::life::Life;
 use crate::auth::seats::Seat;
 use crate::engine::Engine;
+use crate::operators::{ACTS_PER_S, OperatorAct};
 use crate::orders::rate::Bucket;
 use crate::outbox::Socket;
+use wire::alert::AlertAct;
 use wire::close::CloseReason;
 use wire::control::reply::{self, Limits, Plain, Pong, Rejected, Repairing, StatsSet, text};
 use wire::control::{self, Decoder, Fault, Op, Request};
@@ -37,6 +40,8 @@ const REPAIR_EVERY_US: i64 = 1_000_000;
 pub struct Terms {
     /// Who may do what.
     pub auth: Auth,
+    /// Demo accounts whose sessions are operators'.
+    pub demo_operators: Vec<AccountId>,
     /// Limits as told.
     pub limits: Limits,
     /// Bound of STALE.
@@ -64,6 +69,7 @@ pub struct Client {
     pub(crate) seat: Option<Seat>,
     authenticated_us: i64,
     requests: Bucket,
+    operator_acts: Bucket,
     bad_json: u32,
     bad_json_since_us: i64,
     repaired_us: i64,
@@ -108,6 +114,24 @@ pub enum Then {
         /// Taken within this time or never.
         expires_ms: Option<u64>,
     },
+    /// A request of this account about its alerts, to be sent to its writer.
+    Alert {
+        /// The request's id.
+        id: Option<u64>,
+        /// Whose.
+        known: Known,
+        /// What is asked.
+        act: Box<AlertAct>,
+    },
+    /// What an operator asks of all gateways.
+    Operator {
+        /// The request's id.
+        id: Option<u64>,
+        /// The operator's account.
+        from: AccountId,
+        /// What is asked.
+        act: Box<OperatorAct>,
+    },
     /// The session must end.
     Close(CloseReason),
 }
@@ -126,6 +150,7 @@ impl Client {
             seat: None,
             authenticated_us: i64::MIN,
             requests: Bucket::full(terms.limits.requests_per_s, now_us),
+            operator_acts: Bucket::full(ACTS_PER_S, now_us),
             bad_json: 0,
             bad_json_since_us: now_us,
             repaired_us: i64::MIN,
@@ -222,6 +247,14 @@ impl<S: Socket> Desk<'_, S> {
         };
         match &request.op {
             Op::Order { act, expires_ms } => return self.order(id, known, act, *expires_ms),
+            Op::Alert(act) => return self.alert(id, known, act),
+            Op::NoticeSend { text, account } => {
+                let act = OperatorAct::Notice { text: (*text).to_owned(), account: *account };
+                return self.operator(id, known, act);
+            }
+            Op::Sessions { account } => {
+                return self.operator(id, known, OperatorAct::Sessions { account: *account });
+            }
             Op::Subscribe(asked) if !self.has_memory(asked) => self.refuse_for_memory(id, asked),
             Op::Subscribe(asked) => {
                 self.subscribe(id, asked);

@@ -3,6 +3,7 @@
 //! Pure, without a clock or a socket: [`ingest`] keeps the shards complete, [`last_value`] holds one row an instrument,
 //! [`books`] the wanted order books, [`bars`] what printed by the second and the minute, [`lane`] decides what a [`flush`] holds, [`outbox`] and [`offer`] what a session is told and in which order; [`engine`]
 //! is their common door. [`control`] does what a session asks of it. [`orders`] relays between sessions and order-api.
+//! [`operators`] tells all sessions what operators say, and operators who is connected.
 //!
 //! Around it, on one thread: [`http`] and [`session`] are the sockets, [`bus`] is the link to NATS, [`market`] and
 //! [`worker`] connect them to the engine through [`shell`]. [`clock`] and [`config`] are what their names say, [`ready`]
@@ -37,6 +38,7 @@ pub mod metrics;
 pub mod mutants;
 pub mod offer;
 pub mod openapi;
+pub mod operators;
 pub mod orders;
 pub mod outbox;
 pub mod pending;
@@ -120,6 +122,7 @@ pub async fn run(
     // The market task gives way by itself after each turn; a budget would only split its turns.
     tasks.spawn_local(unconstrained(market::run(Rc::clone(&shell))));
     tasks.spawn_local(worker::look(Rc::clone(&shell)));
+    tasks.spawn_local(operators::run(Rc::clone(&shell)));
     for partition in 0..shell.config.partitions {
         tasks.spawn_local(orders::follow(Rc::clone(&shell), partition));
     }
@@ -162,6 +165,7 @@ fn raise_descriptors() -> Option<u64> {
 /// Takes no more orders, lets those under way be answered, then ends all sessions; each step within its bound.
 async fn goodbye(shell: &Rc<Shell>) {
     shell.stopping.set(true);
+    operators::goodbye(shell).await;
     wait_until(ANSWERS_WITHIN, || !shell.has_in_flight()).await;
     let sessions: Vec<u32> = {
         let sessions = shell.sessions.borrow();

@@ -4,19 +4,21 @@
 //! from the republished blocks, and from the stream itself where one is missing ([`position`]). What is pure stands
 //! in [`Relay`]; `follow` and `submit` ask the bus.
 
+mod alerts;
 mod follow;
 pub mod position;
 pub(crate) mod rate;
 mod submit;
 
+pub use alerts::submit_alert;
 pub use follow::follow;
 pub use submit::submit;
 
 use position::{Position, Take};
 use rate::Bucket;
 use std::collections::HashMap;
-use wire::block::{Block, BlockError, Durability, Life};
-use wire::order::{AccountId, ExecutionReport, partition_of};
+use wire::block::{Block, BlockError, Durability, Life, Told};
+use wire::order::{AccountId, partition_of};
 
 /// Requests of one session that may wait for their writer at a time.
 pub const IN_FLIGHT_MAX: u32 = 4_096;
@@ -135,7 +137,8 @@ impl Relay {
         }
     }
 
-    /// Takes a stored block, republished or read; `deliver` gets each report of a live account in order, with the
+    /// Takes a stored block, republished or read; `deliver` gets each report of a live account, on an order or an
+    /// alert, in order, with the
     /// sessions that it goes to.
     ///
     /// # Errors
@@ -146,7 +149,7 @@ impl Relay {
         partition: u16,
         sequence: u64,
         bytes: &[u8],
-        mut deliver: impl FnMut(&ExecutionReport, &[SessionKey]),
+        mut deliver: impl FnMut(&Told, &[SessionKey]),
     ) -> Result<Take, BlockError> {
         let Some(entry) = self.partitions.get_mut(usize::from(partition)) else { return Ok(Take::Drop) };
         let take = entry.position.block(sequence);
@@ -160,13 +163,14 @@ impl Relay {
             return Ok(take);
         }
         entry.writer_epoch = block.writer_epoch;
-        for report in block.reports(sequence) {
-            let Some(account) = self.accounts.get_mut(&report.account) else { continue };
-            if account.last_report_seq.is_some_and(|last| report.report_seq != last + 1) {
+        for report in block.told(sequence) {
+            let Some(account) = self.accounts.get_mut(report.account()) else { continue };
+            let seq = report.report_seq();
+            if account.last_report_seq.is_some_and(|last| seq != last + 1) {
                 self.counters.report_gaps += 1;
-                tracing::error!(account = %report.account, seq = report.report_seq, "report out of sequence");
+                tracing::error!(account = %report.account(), seq, "report out of sequence");
             }
-            account.last_report_seq = Some(report.report_seq);
+            account.last_report_seq = Some(seq);
             self.counters.reports += account.sessions.len() as u64;
             deliver(&report, &account.sessions);
         }

@@ -15,17 +15,19 @@ use crate::http::{Admission, Refusal};
 use crate::last_value::Bounds;
 use crate::memory;
 use crate::metrics::{Metrics, Present, ShardState};
+use crate::operators::Gateways;
 use crate::orders::{Relay, SessionKey};
 use crate::session::Link;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use tokio::sync::Notify;
+use wire::block::Told;
 use wire::close::CloseReason;
 use wire::control::Decoder;
+use wire::control::alerts::AlertTold;
 use wire::control::orders::Report;
 use wire::control::reply::{Limits, Notice, text};
-use wire::order::ExecutionReport;
 
 /// One live session.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ pub struct Shell {
     pub engine: RefCell<Engine<Rc<Link>>>,
     /// Orders and reports.
     pub relay: RefCell<Relay>,
+    /// Gateways that beat.
+    pub gateways: RefCell<Gateways>,
     /// Live sessions by their number in the engine.
     pub sessions: RefCell<Vec<Option<Box<Live>>>>,
     /// Reads control messages.
@@ -112,6 +116,7 @@ impl Shell {
         let orders_per_s = config.limits.orders_per_s();
         let terms = Terms {
             auth,
+            demo_operators: config.demo_operators.clone(),
             limits: Limits {
                 message_bytes: wire::MESSAGE_BYTES_MAX,
                 symbols: wire::SESSION_SYMBOLS_MAX,
@@ -127,6 +132,7 @@ impl Shell {
         Self {
             engine: RefCell::new(Engine::new(engine, now_us)),
             relay: RefCell::new(Relay::new(config.partitions, orders_per_s)),
+            gateways: RefCell::default(),
             sessions: RefCell::default(),
             admission: Rc::new(Admission::new(config.sessions_max)),
             decoder: RefCell::default(),
@@ -258,11 +264,14 @@ impl Shell {
         self.look_at_interest();
     }
 
-    /// Hands reports to the sessions of their account.
-    pub fn tell_reports(self: &Rc<Self>, reports: &[(ExecutionReport, Vec<SessionKey>)]) {
+    /// Hands reports of orders and alerts to the sessions of their account.
+    pub fn tell_reports(self: &Rc<Self>, reports: &[(Told, Vec<SessionKey>)]) {
         let now_us = self.clock.now_us();
         for (report, sessions) in reports {
-            let report = text("report", &Report::new(report));
+            let report = match report {
+                Told::Order(report) => text("report", &Report::new(report)),
+                Told::Alert(report) => text("alert", &AlertTold::new(report)),
+            };
             for key in sessions {
                 self.tell(*key, &report, now_us);
             }

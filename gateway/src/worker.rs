@@ -4,7 +4,8 @@
 use crate::auth::Pass;
 use crate::control::{self, Client, Standing, Then};
 use crate::http::{Asked, Page, Site};
-use crate::orders::submit;
+use crate::operators;
+use crate::orders::{submit, submit_alert};
 use crate::outbox::Outbox;
 use crate::routes;
 use crate::session::{Goodbye, Host, Link, Silence};
@@ -110,6 +111,8 @@ impl Host for Worker {
             Then::Interest => shell.look_at_interest(),
             Then::Done | Then::Welcomed(_) => {}
             Then::Order { id, known, act, expires_ms } => submit(shell, session, id, known, *act, expires_ms),
+            Then::Alert { id, known, act } => submit_alert(shell, session, id, known, *act),
+            Then::Operator { id, from, act } => operators::act(shell, session, id, from, *act),
             Then::Close(reason) => shell.close(session, reason),
         }
         shell.stand(session);

@@ -5,8 +5,11 @@
 //! before the block that was being built when it was given is stored.
 
 mod acts;
+mod alerts;
 #[cfg(test)]
 mod tests;
+
+pub use alerts::last_alert;
 
 use crate::market::{Market, Trading};
 use crate::mutants::broken;
@@ -14,6 +17,8 @@ use crate::order::Order;
 use crate::risk::Limits;
 use crate::state::{FoldError, Place, State};
 use crate::venue;
+use crate::watch::Hit;
+use wire::alert::{AlertReply, ClAlertId};
 use wire::block::{Block, BlockWriter, Digest, Effect, Input, STEP_EFFECTS_MAX, Step};
 use wire::order::{
     AccountId, Act, ClOrdId, ExecType, ExecutionReport, OrdStatus, OrderId, OrderReply, OrderRequest,
@@ -37,6 +42,17 @@ pub enum Answer {
         /// Sequence of the block.
         block: u64,
     },
+    /// This, about an alert.
+    Alert(AlertReply),
+    /// [`Outcome::Known`] with the alert's last report, which stands in a block: see [`last_alert`].
+    AlertInBlock {
+        /// Whose.
+        account: AccountId,
+        /// The id.
+        cl_alert_id: ClAlertId,
+        /// Sequence of the block.
+        block: u64,
+    },
 }
 
 /// State, market and limits of a partition.
@@ -48,13 +64,15 @@ pub struct Core {
     pub market: Market,
     limits: Limits,
     effects: Vec<Effect>,
+    /// What the block under way says of alerts.
+    hits: Vec<(u64, Hit)>,
 }
 
 impl Core {
     /// A core at the beginning of its log.
     #[must_use]
     pub fn new(state: State, market: Market, limits: Limits) -> Self {
-        Self { state, market, limits, effects: Vec::new() }
+        Self { state, market, limits, effects: Vec::new(), hits: Vec::new() }
     }
 
     /// The block that begins a term: the next writer epoch is in force in the undecided state.
@@ -62,6 +80,7 @@ impl Core {
     /// # Errors
     /// [`FoldError`] never in practice; see [`Core::request`].
     pub fn term(&mut self, boot_id: u64, now_us: i64) -> Result<BlockWriter, FoldError> {
+        self.follow_all_alerts(now_us);
         self.state.set_writer_epoch(self.state.writer_epoch() + 1);
         let mut writer = self.block();
         self.emit(Effect::Term { boot_id })?;
@@ -79,11 +98,13 @@ impl Core {
     pub fn stored(&mut self) {
         let sequence = self.state.sequence() + 1;
         self.state.commit(sequence);
+        self.hits.clear();
     }
 
     /// The block that was built is not known to be stored: back to what is.
-    pub fn dropped(&mut self) {
+    pub fn dropped(&mut self, now_us: i64) {
         self.state.rollback();
+        self.restore_hits(now_us);
     }
 
     /// Decides one request into `writer`, which must not be full.

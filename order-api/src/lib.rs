@@ -6,7 +6,7 @@
 //! start, step-down ◄─ log: fold of blocks (effects only) ─► state
 //! ```
 //!
-//! The core ([`order`], [`state`], [`book`], [`market`], [`risk`], [`venue`], [`decide`]) is pure: it takes requests,
+//! The core ([`order`], [`state`], [`book`], [`market`], [`risk`], [`venue`], [`watch`], [`decide`]) is pure: it takes requests,
 //! quotes and the time as arguments. Everything that names NATS is in [`log`] and [`service`]. What is promised and
 //! why: `docs/orders.md`.
 
@@ -26,3 +26,4 @@ pub mod risk;
 pub mod service;
 pub mod state;
 pub mod venue;
+pub mod watch;

@@ -5,7 +5,8 @@
 //! until the feed shows another price or size on that side; a restart forgets what was taken.
 
 use crate::mutants::broken;
-use crate::state::BuildFast;
+use crate::state::{BuildFast, Standing};
+use crate::watch::{Seen, Watch};
 use std::collections::HashMap;
 use wire::SHARDS_MAX;
 use wire::batch::SnapshotRow;
@@ -72,6 +73,14 @@ struct Row {
     tick_size: i64,
     lot_size: i64,
     quote: Quote,
+    /// Whether a quote ever came.
+    quoted: bool,
+    /// Whether a side of size 0 is absent.
+    has_size: bool,
+    /// Price of the last print.
+    last: Option<i64>,
+    /// Whether alerts stand on it.
+    watched: bool,
     taken_bid: i64,
     taken_ask: i64,
     status: Status,
@@ -102,10 +111,13 @@ pub struct Market {
     stale_after_us: i64,
     shards: Vec<Shard>,
     table: Table,
+    watch: Watch,
 }
 
 struct Sink<'a> {
     table: &'a mut Table,
+    watch: &'a mut Watch,
+    now_us: i64,
     rows: &'a [usize],
     feed_epoch: u64,
     missed: &'a mut bool,
@@ -120,8 +132,10 @@ impl ShardSink for Sink<'_> {
         match event.change {
             Change::Quote(quote) => self.table.quote(row, quote),
             Change::Status(status) => self.table.status(row, status),
-            Change::Trade(_) | Change::Level(_) => {}
+            Change::Trade(trade) => self.table.rows[row].last = Some(trade.price),
+            Change::Level(_) => return,
         }
+        self.look(row);
     }
 
     fn snapshot(&mut self, rows: &mut dyn Iterator<Item = &SnapshotRow>, epoch: u64, _: u32, _: bool) {
@@ -145,7 +159,30 @@ impl ShardSink for Sink<'_> {
                     ask_size: if seen { row.ask_size.get() } else { 0 },
                 },
             );
+            let known = &mut self.table.rows[position];
+            known.quoted = seen;
+            known.last = (row.tc.get() > 0).then(|| row.last_price.get());
+            self.look(position);
         }
+    }
+}
+
+impl Sink<'_> {
+    /// Lets the alerts of a row see what it shows now.
+    fn look(&mut self, row: usize) {
+        let row = &self.table.rows[row];
+        if row.watched {
+            self.watch.see(&row.symbol, &row.seen(), self.now_us);
+        }
+    }
+}
+
+impl Row {
+    fn seen(&self) -> Seen {
+        let shown = |price: i64, size: i64| (self.quoted && (size > 0 || !self.has_size)).then_some(price);
+        let quote = &self.quote;
+        let prices = [shown(quote.bid, quote.bid_size), shown(quote.ask, quote.ask_size), self.last];
+        Seen { exponent: self.exponents.0, tick_size: self.tick_size, prices }
     }
 }
 
@@ -158,7 +195,7 @@ impl Table {
         if (old.quote.ask, old.quote.ask_size) != (quote.ask, quote.ask_size) {
             old.taken_ask = 0;
         }
-        old.quote = quote;
+        (old.quote, old.quoted) = (quote, true);
         self.mark(row);
     }
 
@@ -183,6 +220,10 @@ impl Table {
             tick_size: instrument.tick_size.max(1),
             lot_size: instrument.lot_size.max(1),
             quote: Quote::default(),
+            quoted: false,
+            has_size: instrument.has_size,
+            last: None,
+            watched: false,
             taken_bid: 0,
             taken_ask: 0,
             status: Status::default(),
@@ -194,9 +235,12 @@ impl Table {
             return Some(self.rows.len() - 1);
         };
         let row = &mut self.rows[position];
-        let quote = if row.exponents == fresh.exponents { row.quote } else { Quote::default() };
-        let (taken_bid, taken_ask, moved) = (row.taken_bid, row.taken_ask, row.moved);
-        *row = Row { quote, taken_bid, taken_ask, moved, ..fresh };
+        let (taken_bid, taken_ask, moved, watched) = (row.taken_bid, row.taken_ask, row.moved, row.watched);
+        let mut row_now = Row { taken_bid, taken_ask, moved, watched, ..fresh };
+        if row.exponents == row_now.exponents {
+            (row_now.quote, row_now.quoted, row_now.last) = (row.quote, row.quoted, row.last);
+        }
+        *row = row_now;
         Some(position)
     }
 }
@@ -216,22 +260,29 @@ impl Market {
             rows: Vec::new(),
             missed: false,
         };
-        Self { stale_after_us, shards: (0..shards).map(shard).collect(), table: Table::default() }
+        Self {
+            stale_after_us,
+            shards: (0..shards).map(shard).collect(),
+            table: Table::default(),
+            watch: Watch::default(),
+        }
     }
 
     /// Takes one payload of `tick.<shard>`; a refused one is counted by the shard's reader, which asks anew.
     pub fn batch(&mut self, shard: u16, payload: &bytes::Bytes, now_us: i64) {
         let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return };
-        let (table, feed_epoch) = (&mut self.table, shard.feed_epoch);
-        let mut sink = Sink { table, rows: &shard.rows, feed_epoch, missed: &mut shard.missed };
+        let (table, watch, feed_epoch) = (&mut self.table, &mut self.watch, shard.feed_epoch);
+        let mut sink =
+            Sink { table, watch, now_us, rows: &shard.rows, feed_epoch, missed: &mut shard.missed };
         let _counted = shard.reader.batch(payload, now_us, &mut sink);
     }
 
     /// Takes one answer of `snap.<shard>`.
     pub fn snapshot(&mut self, shard: u16, payload: &[u8], now_us: i64) {
         let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return };
-        let (table, feed_epoch) = (&mut self.table, shard.feed_epoch);
-        let mut sink = Sink { table, rows: &shard.rows, feed_epoch, missed: &mut shard.missed };
+        let (table, watch, feed_epoch) = (&mut self.table, &mut self.watch, shard.feed_epoch);
+        let mut sink =
+            Sink { table, watch, now_us, rows: &shard.rows, feed_epoch, missed: &mut shard.missed };
         let _counted = shard.reader.snapshot(payload, now_us, &mut sink);
         if shard.missed {
             shard.reader.suspect(StaleReason::Starting);
@@ -248,6 +299,10 @@ impl Market {
         let rows: Option<Vec<usize>> =
             definitions.instruments.iter().map(|i| self.table.define(number, i)).collect();
         let Some(rows) = rows else { return };
+        for row in &rows {
+            let row = &mut self.table.rows[*row];
+            row.watched = self.watch.has(&row.symbol);
+        }
         (entry.feed_epoch, entry.revision) = (definitions.feed_epoch, definitions.revision);
         entry.rows = rows;
         if std::mem::take(&mut entry.missed) {
@@ -322,6 +377,46 @@ impl Market {
     #[must_use]
     pub fn symbol(&self, row: usize) -> Symbol {
         self.table.rows[row].symbol
+    }
+
+    /// What an instrument shows to alerts.
+    #[must_use]
+    pub fn seen(&self, symbol: &Symbol) -> Option<Seen> {
+        self.table.positions.get(symbol).map(|row| self.table.rows[*row].seen())
+    }
+
+    /// What has come true of the alerts that stand.
+    pub fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    /// Takes over an alert that stands, or is armed from now on.
+    pub fn stand(&mut self, number: u64, standing: &Standing, now_us: i64) {
+        let row = self.table.positions.get(&standing.alert.symbol).map(|row| &mut self.table.rows[*row]);
+        let seen = row.map(|row| {
+            row.watched = true;
+            row.seen()
+        });
+        self.watch.stand(number, standing, seen.as_ref(), now_us);
+    }
+
+    /// Forgets an alert.
+    pub fn fall(&mut self, number: u64) {
+        if let Some(symbol) = self.watch.fall(number)
+            && let Some(row) = self.table.positions.get(&symbol)
+        {
+            self.table.rows[*row].watched = false;
+        }
+    }
+
+    /// What time alone makes come true: alerts on STALE, and expiries. An instrument that is not known is stale.
+    pub fn pass(&mut self, now_us: i64) {
+        let mut watch = std::mem::take(&mut self.watch);
+        watch.see_time(now_us);
+        watch.see_stale(now_us, |symbol| {
+            self.view(symbol, now_us).is_none_or(|view| view.trading == Trading::Stale)
+        });
+        self.watch = watch;
     }
 
     /// An order of `side` took `qty` of what is displayed to it.

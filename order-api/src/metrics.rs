@@ -33,6 +33,8 @@ pub struct Metrics {
     pub term: Gauge,
     /// Open orders.
     pub open_orders: Gauge,
+    /// Standing alerts.
+    pub alerts: Gauge,
     /// Ids known.
     pub ids: Gauge,
     /// Blocks of overcome writers that were ignored.
@@ -57,6 +59,7 @@ impl Default for Metrics {
             sequence: Gauge::default(),
             term: Gauge::default(),
             open_orders: Gauge::default(),
+            alerts: Gauge::default(),
             ids: Gauge::default(),
             voided: Gauge::default(),
             current_shards: Gauge::default(),
@@ -79,6 +82,7 @@ impl Default for Metrics {
             ("sequence", "Last stored block", &metrics.sequence),
             ("term", "Writer epoch in force, 0 while stepped down", &metrics.term),
             ("open_orders", "Open orders", &metrics.open_orders),
+            ("alerts", "Standing alerts", &metrics.alerts),
             ("ids", "Ids known", &metrics.ids),
             ("voided_blocks", "Blocks of overcome writers ignored", &metrics.voided),
             ("current_shards", "Shards complete and current", &metrics.current_shards),

@@ -221,7 +221,7 @@ impl Service {
                 Ok(begun) => begun,
                 Err(ServiceError::Log(error)) if error.is_passing() => {
                     tracing::warn!(%error, "term not begun");
-                    self.core.dropped();
+                    self.core.dropped(self.clock.now_us());
                     self.pass(back_off).await;
                     back_off = (back_off * 2).min(BACK_OFF_MAX);
                     continue;
@@ -240,7 +240,7 @@ impl Service {
             }
             let end = self.lead(orders, out).await?;
             self.metrics.term.set(0);
-            self.core.dropped();
+            self.core.dropped(self.clock.now_us());
             match end {
                 End::Stopped => {
                     let _gone = tokio::time::timeout(BEAT, self.client.flush()).await;
@@ -350,6 +350,7 @@ impl Service {
         self.metrics.sequence.set(i64::try_from(state.sequence()).unwrap_or(i64::MAX));
         self.metrics.open_orders.set(gauge(state.open_orders()));
         self.metrics.ids.set(gauge(state.ids()));
+        self.metrics.alerts.set(gauge(state.alerts().len()));
         self.metrics.voided.set(i64::try_from(state.voided()).unwrap_or(i64::MAX));
     }
 }

@@ -8,9 +8,11 @@
 //! The index of ids is kept for ever: 16 bytes of hash of account + ClOrdID and 8 bytes of place, which is the order
 //! while it is open and later the block of the id's last report.
 
+mod alerts;
 mod fast;
 mod index;
 
+pub use alerts::Standing;
 pub(crate) use fast::BuildFast;
 pub use index::Place;
 
@@ -18,8 +20,9 @@ use crate::book::Book;
 use crate::mutants::broken;
 use crate::order::{Forbidden, Order};
 use index::{Ids, Key};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use wire::alert::ClAlertId;
 use wire::block::{Block, Effect};
 use wire::order::{AccountId, ClOrdId, ExecutionReport, OrdStatus, Side, Symbol};
 
@@ -54,6 +57,9 @@ pub enum FoldError {
     /// A writer epoch, match or place in time that no next one could follow, or a place in time that is taken.
     #[error("a counter of {0}, which no writer gives")]
     Counter(u64),
+    /// An effect on an alert that does not stand, or one that is there twice; by its report.
+    #[error("report {0}: an alert that is not in the state for it")]
+    Alert(u64),
     /// An effect of a later version of the service.
     #[error("the log holds sessions, limits or kills, which this version does not know")]
     Unsupported,
@@ -65,6 +71,7 @@ pub struct Account {
     id: AccountId,
     report_seq: u64,
     open: BTreeSet<u64>,
+    alerts: BTreeMap<ClAlertId, u64>,
 }
 
 impl Account {
@@ -94,6 +101,7 @@ struct Counters {
     orders: u64,
     matches: u64,
     priority: u64,
+    alerts: u64,
 }
 
 /// What was there before a change. Held in place: the journal's memory is used again for each block.
@@ -102,6 +110,7 @@ enum Undo {
     Order(u64, Option<Order>),
     Id(Key, Option<Place>),
     ReportSeq(u32, u64),
+    Alert(u64, Option<Box<Standing>>),
 }
 
 /// A partition's state.
@@ -116,6 +125,8 @@ pub struct State {
     book_positions: HashMap<Symbol, u32, BuildFast>,
     orders: HashMap<u64, Order, BuildFast>,
     ids: Ids,
+    alerts: HashMap<u64, Box<Standing>, BuildFast>,
+    moved_alerts: Vec<u64>,
     journal: Vec<Undo>,
     voided: u64,
 }
@@ -134,6 +145,8 @@ impl State {
             book_positions: HashMap::default(),
             orders: HashMap::default(),
             ids: Ids::default(),
+            alerts: HashMap::default(),
+            moved_alerts: Vec::new(),
             journal: Vec::new(),
             voided: 0,
         }
@@ -246,6 +259,7 @@ impl State {
                 return Err(error);
             }
         }
+        self.moved_alerts.clear();
         self.commit(sequence);
         Ok(())
     }
@@ -268,6 +282,9 @@ impl State {
                     self.ids.put(key, before);
                 }
                 Undo::ReportSeq(account, before) => self.accounts[account as usize].report_seq = before,
+                Undo::Alert(number, before) => {
+                    self.put_alert(number, before);
+                }
             }
         }
         self.now = self.stored;
@@ -294,10 +311,14 @@ impl State {
             Effect::Cancelled { report } => self.cancelled(report, block),
             Effect::Replaced { report, priority } => self.replaced(report, *priority, block),
             Effect::Rejected { report } | Effect::Burned { report } => {
-                self.reported(report)?;
+                self.reported(report.account, report.report_seq)?;
                 self.set_id(&report.account, &report.cl_ord_id, Place::Block(block));
                 Ok(())
             }
+            Effect::AlertSet { report, armed } => self.alert_set(report, *armed, block),
+            Effect::AlertArmed { account, cl_alert_id } => self.alert_armed(account, cl_alert_id),
+            Effect::AlertFired { report } => self.alert_ended(report, true, block),
+            Effect::AlertGone { report } => self.alert_ended(report, false, block),
             Effect::SessionOpened { .. }
             | Effect::SessionClosed { .. }
             | Effect::LimitSet { .. }
@@ -315,7 +336,7 @@ impl State {
             return Err(FoldError::Quantities(number));
         }
         self.later(priority)?;
-        let account = self.reported(report)?;
+        let account = self.reported(report.account, report.report_seq)?;
         let order = Order {
             number,
             account,
@@ -346,7 +367,7 @@ impl State {
         {
             return Err(FoldError::Quantities(number));
         }
-        self.reported(report)?;
+        self.reported(report.account, report.report_seq)?;
         (order.report_seq, order.block) = (report.report_seq, block);
         if status == OrdStatus::Filled {
             self.close(&order, block);
@@ -361,7 +382,7 @@ impl State {
         if report.cum_qty != order.cum_qty || report.leaves_qty != 0 {
             return Err(FoldError::Quantities(order.number));
         }
-        self.reported(report)?;
+        self.reported(report.account, report.report_seq)?;
         self.close(&order, block);
         if report.cl_ord_id != order.cl_ord_id {
             self.set_id(&report.account, &report.cl_ord_id, Place::Block(block));
@@ -383,7 +404,7 @@ impl State {
         if report.leaves_qty != order.leaves_qty() || report.cum_qty != order.cum_qty {
             return Err(FoldError::Quantities(number));
         }
-        self.reported(report)?;
+        self.reported(report.account, report.report_seq)?;
         self.now.priority = self.now.priority.max(priority);
         (order.report_seq, order.block) = (report.report_seq, block);
         self.set_order(number, Some(order));
@@ -419,13 +440,12 @@ impl State {
     }
 
     /// Counts a report of its account; returns the account's position.
-    fn reported(&mut self, report: &ExecutionReport) -> Result<u32, FoldError> {
-        let position = self.account_position(report.account);
+    fn reported(&mut self, id: AccountId, report_seq: u64) -> Result<u32, FoldError> {
+        let position = self.account_position(id);
         let account = &mut self.accounts[position as usize];
         let expected = account.report_seq + 1;
-        if report.report_seq != expected {
-            let (account, found) = (report.account, report.report_seq);
-            return Err(FoldError::ReportGap { account, expected, found });
+        if report_seq != expected {
+            return Err(FoldError::ReportGap { account: id, expected, found: report_seq });
         }
         self.journal.push(Undo::ReportSeq(position, account.report_seq));
         account.report_seq = expected;
@@ -437,7 +457,7 @@ impl State {
         let next = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
         let position = *self.account_positions.entry(id).or_insert(next);
         if position == next {
-            self.accounts.push(Account { id, report_seq: 0, open: BTreeSet::new() });
+            self.accounts.push(Account { id, report_seq: 0, open: BTreeSet::new(), alerts: BTreeMap::new() });
         }
         position
     }
@@ -480,7 +500,10 @@ impl State {
     }
 
     fn set_id(&mut self, account: &AccountId, id: &ClOrdId, place: Place) -> Option<Place> {
-        let key = Key::new(account, id);
+        self.set_key(Key::new(account, id), place)
+    }
+
+    fn set_key(&mut self, key: Key, place: Place) -> Option<Place> {
         let before = self.ids.put(key, Some(place));
         if !broken("undo_covers_ids") {
             self.journal.push(Undo::Id(key, before));
@@ -506,6 +529,7 @@ impl State {
         for account in accounts {
             (account.id, account.report_seq, &account.open).hash(&mut hasher);
         }
+        self.hash_alerts(&mut hasher);
         (self.ids.len(), self.ids.sum()).hash(&mut hasher);
         hasher.finish()
     }

@@ -186,7 +186,7 @@ fn work_on(accepted: &[Block], random: &mut Random) {
     }
     core.market_steps(60, &mut writer).unwrap();
     assert!(Block::decode(&writer.finish()).is_ok());
-    core.dropped();
+    core.dropped(0);
 }
 
 #[test]

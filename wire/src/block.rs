@@ -13,9 +13,14 @@
 //! # Ok::<(), tickgate_wire::block::BlockError>(())
 //! ```
 
+mod life;
 #[cfg(test)]
 mod tests;
 
+pub use life::{Durability, Life};
+
+use crate::alert::codec as alerts;
+use crate::alert::{AlertReport, ClAlertId};
 use crate::cursor::{Damaged, Reader, put_signed, put_varint};
 use crate::num::Number;
 use crate::order::codec::{self, Context, put_number, put_report, put_text};
@@ -39,6 +44,11 @@ const BEGIN_BYTES_MAX: usize = BLOCK_BYTES_MAX - STEP_EFFECTS_MAX * EFFECT_BYTES
 /// Most bytes of one effect.
 pub const EFFECT_BYTES_MAX: usize = codec::REPORT_BYTES_MAX + 16;
 
+/// Most effects of a step that are about alerts; with their notes they are longer than others.
+pub const STEP_ALERTS_MAX: usize = 256;
+
+const _: () =
+    assert!(STEP_ALERTS_MAX * (alerts::ALERT_REPORT_BYTES_MAX + 2) < STEP_EFFECTS_MAX * EFFECT_BYTES_MAX);
 const _: () = assert!(BEGIN_BYTES_MAX > 128 * 1024, "many steps must fit before the last one");
 
 /// Why bytes are no block.
@@ -84,9 +94,9 @@ pub struct Digest {
     pub session: SessionName,
     /// Epoch of that session.
     pub session_epoch: u32,
-    /// 0 new, 1 cancel, 2 replace, 4 resolve: the act's number in a request.
+    /// 0 new, 1 cancel, 2 replace, 4 resolve: the act's number in a request. 6 a new alert, 7 the cancel of one.
     pub kind: u8,
-    /// The act's id.
+    /// The act's id; of an alert its `cl_alert_id`.
     pub cl_ord_id: ClOrdId,
     /// When the gateway received it, µs.
     pub received_us: i64,
@@ -181,9 +191,78 @@ pub enum Effect {
         /// Stopped.
         on: bool,
     },
+    /// An alert stands.
+    AlertSet {
+        /// The report.
+        report: AlertReport,
+        /// Whether it has nothing to wait for first: its price is on the other side, or it has no level.
+        armed: bool,
+    },
+    /// The price of a standing alert was seen on the other side: from now on it fires when it is seen beyond. Clients
+    /// are not told.
+    AlertArmed {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        cl_alert_id: ClAlertId,
+    },
+    /// An alert's condition came true: it is gone.
+    AlertFired {
+        /// The report.
+        report: AlertReport,
+    },
+    /// An alert was cancelled or expired, or its id was burned.
+    AlertGone {
+        /// The report.
+        report: AlertReport,
+    },
+}
+
+/// What a block tells an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Of an order.
+    Order(ExecutionReport),
+    /// Of an alert.
+    Alert(AlertReport),
+}
+
+impl Told {
+    /// Whose.
+    #[must_use]
+    pub const fn account(&self) -> &AccountId {
+        match self {
+            Self::Order(report) => &report.account,
+            Self::Alert(report) => &report.account,
+        }
+    }
+
+    /// Running number among the account's reports.
+    #[must_use]
+    pub const fn report_seq(&self) -> u64 {
+        match self {
+            Self::Order(report) => report.report_seq,
+            Self::Alert(report) => report.report_seq,
+        }
+    }
 }
 
 impl Effect {
+    const fn is_alert(&self) -> bool {
+        matches!(self, Self::AlertArmed { .. }) || self.alert().is_some()
+    }
+
+    /// The report that this effect is told by, if it is one of an alert.
+    #[must_use]
+    pub const fn alert(&self) -> Option<&AlertReport> {
+        match self {
+            Self::AlertSet { report, .. } | Self::AlertFired { report } | Self::AlertGone { report } => {
+                Some(report)
+            }
+            _ => None,
+        }
+    }
+
     /// The report that this effect is told by, if it is one of an order.
     #[must_use]
     pub const fn report(&self) -> Option<&ExecutionReport> {
@@ -248,6 +327,17 @@ impl Block {
         let effects = self.steps.iter().flat_map(|step| &step.effects);
         effects.filter_map(Effect::report).map(move |report| ExecutionReport { block: sequence, ..*report })
     }
+
+    /// Every report of an order or an alert, in order: what accounts are told, by contiguous `report_seq` each.
+    pub fn told(&self, sequence: u64) -> impl Iterator<Item = Told> + '_ {
+        let effects = self.steps.iter().flat_map(|step| &step.effects);
+        effects.filter_map(move |effect| {
+            let order =
+                effect.report().map(|report| Told::Order(ExecutionReport { block: sequence, ..*report }));
+            let alert = || effect.alert().map(|report| AlertReport { block: sequence, ..report.clone() });
+            order.or_else(|| alert().map(Told::Alert))
+        })
+    }
 }
 
 /// Builds a block in one buffer.
@@ -288,11 +378,13 @@ impl BlockWriter {
     /// Adds a step. Reports' `block` is not written.
     ///
     /// # Panics
-    /// When the block [`is_full`](Self::is_full) or the step has more than [`STEP_EFFECTS_MAX`] effects: a broken
-    /// bound must never reach the log.
+    /// When the block [`is_full`](Self::is_full) or the step has more than [`STEP_EFFECTS_MAX`] effects, or more than
+    /// [`STEP_ALERTS_MAX`] about alerts: a broken bound must never reach the log.
     pub fn push(&mut self, step: &Step) {
         assert!(
-            !self.is_full() && step.effects.len() <= STEP_EFFECTS_MAX,
+            !self.is_full()
+                && step.effects.len() <= STEP_EFFECTS_MAX
+                && step.effects.iter().filter(|effect| effect.is_alert()).count() <= STEP_ALERTS_MAX,
             "a block's bounds are its writer's"
         );
         let out = &mut self.bytes;
@@ -363,6 +455,23 @@ fn put_effect(out: &mut Vec<u8>, effect: &Effect, context: &mut Context) {
         Effect::KillSet { account, on } => {
             out.extend([10, u8::from(*on)]);
             put_text(out, account.as_ref().map_or(&[], |account| account.as_bytes()));
+        }
+        Effect::AlertSet { report, armed } => {
+            out.extend([11, u8::from(*armed)]);
+            alerts::put_report(out, report, context.ts_us);
+        }
+        Effect::AlertArmed { account, cl_alert_id } => {
+            out.push(12);
+            put_text(out, account.as_bytes());
+            put_text(out, cl_alert_id.as_bytes());
+        }
+        Effect::AlertFired { report } => {
+            out.push(13);
+            alerts::put_report(out, report, context.ts_us);
+        }
+        Effect::AlertGone { report } => {
+            out.push(14);
+            alerts::put_report(out, report, context.ts_us);
         }
     }
 }
@@ -436,79 +545,31 @@ fn effect(reader: &mut Reader<'_>, context: &mut Context) -> Result<Effect, Bloc
             value: codec::number(reader)?,
         },
         10 => kill(reader)?,
+        11 => {
+            let armed = flag(reader)?;
+            Effect::AlertSet { armed, report: alerts::report(reader, context.ts_us)? }
+        }
+        12 => Effect::AlertArmed { account: codec::account(reader)?, cl_alert_id: codec::cl_ord_id(reader)? },
+        13 => Effect::AlertFired { report: alerts::report(reader, context.ts_us)? },
+        14 => Effect::AlertGone { report: alerts::report(reader, context.ts_us)? },
         tag => return Err(BlockError::UnknownTag("effect", tag)),
     })
 }
 
+fn flag(reader: &mut Reader<'_>) -> Result<bool, BlockError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(BlockError::Damaged),
+    }
+}
+
 fn kill(reader: &mut Reader<'_>) -> Result<Effect, BlockError> {
-    let on = match reader.u8()? {
-        0 => false,
-        1 => true,
-        _ => return Err(BlockError::Damaged),
-    };
+    let on = flag(reader)?;
     let name = codec::text(reader)?;
     let account = match name {
         [] => None,
         name => Some(AccountId::from_bytes(name).map_err(|_| BlockError::Damaged)?),
     };
     Ok(Effect::KillSet { account, on })
-}
-
-/// What a server's configuration says of its log's durability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Durability {
-    /// Not read yet, or no monitoring port: unproven.
-    Unproven = 0,
-    /// Acknowledged means synced to disk.
-    SyncAlways = 1,
-    /// The server syncs later than it acknowledges.
-    NotDurable = 2,
-}
-
-/// A partition's beat on `life.<p>`, once a second from its writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
-    /// Partition.
-    pub partition: u16,
-    /// The writer's term.
-    pub writer_epoch: u64,
-    /// Last stored block that the writer knows.
-    pub last_sequence: u64,
-    /// What acknowledged means.
-    pub durability: Durability,
-}
-
-impl Life {
-    /// Bytes: version, partition (2), writer epoch (8), last sequence (8), durability, little-endian.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![codec::ORDER_VERSION];
-        out.extend(self.partition.to_le_bytes());
-        out.extend(self.writer_epoch.to_le_bytes());
-        out.extend(self.last_sequence.to_le_bytes());
-        out.push(self.durability as u8);
-        out
-    }
-
-    /// Reads them; later versions may append.
-    ///
-    /// # Errors
-    /// [`Damaged`] when it is no beat of this version.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let reader = &mut Reader::new(bytes);
-        if reader.u8()? != codec::ORDER_VERSION {
-            return Err(Damaged);
-        }
-        Ok(Self {
-            partition: u16::try_from(reader.little(2)?).map_err(|_| Damaged)?,
-            writer_epoch: reader.little(8)?,
-            last_sequence: reader.little(8)?,
-            durability: match reader.u8()? {
-                1 => Durability::SyncAlways,
-                2 => Durability::NotDurable,
-                _ => Durability::Unproven,
-            },
-        })
-    }
 }

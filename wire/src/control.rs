@@ -6,6 +6,7 @@
 //! number with a stated range; nothing here is ever a float. An unknown field, a repeated key, a value of the wrong
 //! type or out of range is a [`Fault`] that names the field and ends nothing else.
 
+pub mod alerts;
 mod auth;
 mod decode;
 pub mod filter;

@@ -102,6 +102,18 @@ registry! {
     NotEntitled = 1304, "not_entitled", Never;
     /// The account has as many sessions as it may.
     TooManySessions = 1305, "too_many_sessions", AfterMs;
+    /// Only an operator's session may ask this.
+    NotOperator = 1401, "not_operator", Reauth;
+    /// The bus is not connected; nothing was said or asked.
+    BusUnavailable = 1402, "bus_unavailable", AfterMs;
+    /// The alert's level has more decimals than the instrument, or is not above zero.
+    AlertLevel = 1501, "alert_level", Never;
+    /// The alert's time is over already.
+    AlertExpired = 1502, "alert_expired", Never;
+    /// The account has 256 standing alerts.
+    TooManyAlerts = 1503, "too_many_alerts", Never;
+    /// The partition has as many standing alerts as it may.
+    AlertsExhausted = 1504, "alerts_exhausted", AfterMs;
     /// Something failed inside; it is logged with the id shown.
     Internal = 1900, "internal", AfterMs;
     /// The server has no memory for more subscriptions now.

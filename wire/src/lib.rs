@@ -8,10 +8,12 @@
 //!   reader complete (sequence, gap, epoch, re-sync).
 //! - [`book`], [`book_page`]: one instrument's levels as their events make them, and whole books on request.
 //! - [`frame`]: market data as a client receives it, in three forms.
-//! - [`order`], [`block`]: order requests and replies, execution reports, and the log that holds every decision.
+//! - [`order`], [`alert`], [`block`]: requests and replies, execution reports, alerts, and the log of every decision.
+//! - [`presence`]: what operators say and ask of all gateways.
 //! - [`subject`]: the only place that spells a NATS subject.
 //! - [`close`], [`error`]: how a socket ends, and the numbered errors that end nothing.
 
+pub mod alert;
 pub mod batch;
 pub mod block;
 pub mod book;
@@ -24,6 +26,7 @@ pub mod frame;
 pub mod instrument;
 pub mod num;
 pub mod order;
+pub mod presence;
 pub mod shard;
 pub mod subject;
 pub mod tick;

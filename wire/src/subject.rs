@@ -51,6 +51,15 @@ pub fn life(partition: u16) -> String {
     format!("life.{partition}")
 }
 
+/// An operator's notice to clients: one gateway to all (see `presence::Notice`).
+pub const NOTICE: &str = "notice";
+
+/// A gateway's beat, once a second (see `presence::GatewayBeat`).
+pub const GATEWAY_LIFE: &str = "gw.life";
+
+/// Request to all gateways: their sessions (see `presence::SessionsAsked`); each answers.
+pub const SESSIONS: &str = "gw.sessions";
+
 /// The stream of a partition's blocks.
 #[must_use]
 pub fn report_stream(partition: u16) -> String {

@@ -180,6 +180,17 @@ impl Stack {
         Ok(listening_us)
     }
 
+    /// Starts one more gateway with the same arguments; returns it with its address.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn another_gateway(&self) -> Outcome<(Process, String)> {
+        let mut gateway = start_gateway(&self.nats, &self.options, &self.folder, "127.0.0.1:0")?;
+        let address = gateway.ready().await?.remove("http");
+        let address = address.ok_or_else(|| gateway.obituary("said no address"))?;
+        Ok((gateway, address))
+    }
+
     /// Starts order-api again. The old one must be gone.
     ///
     /// # Errors

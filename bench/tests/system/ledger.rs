@@ -1,7 +1,8 @@
 //! The log as it is stored, read block by block, and what must hold of it whatever was killed.
 
 use std::collections::{BTreeMap, HashMap};
-use wire::block::{Block, Effect};
+use wire::alert::AlertReport;
+use wire::block::{Block, Effect, Told};
 use wire::order::{ExecutionReport, Side};
 use wire::subject;
 
@@ -20,26 +21,45 @@ pub(crate) struct Log {
     pub(crate) terms: u64,
 }
 
-/// Reads the whole log of partition 0.
-pub(crate) async fn dump(url: &str) -> Log {
+/// Reads the blocks of partition 0 that count.
+async fn blocks(url: &str) -> (u64, Vec<(u64, Block)>) {
     let client = async_nats::connect(url).await.unwrap();
     let context = async_nats::jetstream::new(client);
     let stream = context.get_stream(subject::report_stream(0)).await.unwrap();
     let last = stream.get_info().await.unwrap().state.last_sequence;
-    let mut log = Log { blocks: last, ..Log::default() };
-    let mut epoch = 0;
+    let mut blocks: Vec<(u64, Block)> = Vec::new();
     for sequence in 1..=last {
         let message = stream.get_raw_message(sequence).await.unwrap();
         let block = Block::decode(&message.payload).unwrap();
-        if block.writer_epoch < epoch {
-            continue; // of a writer whose term was over
+        if blocks.last().is_none_or(|(_, before)| block.writer_epoch >= before.writer_epoch) {
+            blocks.push((sequence, block)); // else of a writer whose term was over
         }
-        epoch = block.writer_epoch;
+    }
+    (last, blocks)
+}
+
+/// Reads the whole log of partition 0.
+pub(crate) async fn dump(url: &str) -> Log {
+    let (last, blocks) = blocks(url).await;
+    let mut log = Log { blocks: last, ..Log::default() };
+    for (sequence, block) in &blocks {
         for effect in block.steps.iter().flat_map(|step| &step.effects) {
-            log.take(effect, sequence);
+            log.take(effect, *sequence);
         }
     }
     log
+}
+
+/// What the log says of the alerts of its one account, in order; reports without a hole.
+pub(crate) async fn alerts(url: &str) -> Vec<AlertReport> {
+    let (_, blocks) = blocks(url).await;
+    let told = blocks.iter().flat_map(|(sequence, block)| block.told(*sequence)).map(|told| match told {
+        Told::Alert(report) => report,
+        Told::Order(report) => panic!("{report:?}"),
+    });
+    let alerts: Vec<AlertReport> = told.collect();
+    assert!((1..).zip(&alerts).all(|(number, report)| report.report_seq == number));
+    alerts
 }
 
 impl Log {

@@ -7,6 +7,7 @@
     reason = "a test ends by its panic, and says what it skips"
 )]
 
+mod alerts;
 mod bus;
 mod chaos;
 mod cli;

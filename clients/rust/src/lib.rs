@@ -7,6 +7,7 @@
 //!
 //! Who must not use it: the gateway. It depends on `wire` alone.
 
+mod alert;
 mod clock;
 mod follow;
 mod message;
@@ -15,6 +16,10 @@ mod socket;
 mod token;
 mod verify;
 
+pub use alert::{
+    Alert, AlertCondition, AlertReply, AlertState, Alerts, GatewaySessions, NewAlert, NoticeSent,
+    SessionState, Sessions,
+};
 pub use clock::now_us;
 pub use follow::{follow, is_data};
 pub use message::{
@@ -328,6 +333,16 @@ impl Client {
     pub async fn order(&mut self, order: NewOrder<'_>) -> Result<u64, Error> {
         let id = self.id();
         self.request(&Request::OrderNew { id, order }).await?;
+        Ok(id)
+    }
+
+    /// Sets an alert; the answer is a [`Message::AlertReply`], and [`Message::Alert`] tells what becomes of it.
+    ///
+    /// # Errors
+    /// [`Error::Gone`]: it is not known whether it was taken; asking again is safe.
+    pub async fn alert(&mut self, alert: NewAlert<'_>) -> Result<u64, Error> {
+        let id = self.id();
+        self.request(&Request::AlertNew { id, alert }).await?;
         Ok(id)
     }
 

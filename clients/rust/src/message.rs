@@ -1,6 +1,7 @@
 //! What the gateway says in text, as types. Unknown fields are skipped (an older client reads a newer gateway);
 //! an unknown `op` is [`Message::Other`].
 
+use crate::alert::{Alert, AlertReply, Alerts, NoticeSent, Sessions};
 use serde::Deserialize;
 
 /// One text message.
@@ -48,6 +49,18 @@ pub enum Message {
     Report(Report),
     /// Open orders.
     Orders(Orders),
+    /// What became of an alert, from the log; `seq` is of the same row of numbers as that of a report.
+    Alert(Alert),
+    /// How a request about an alert ended.
+    #[serde(rename = "alert.reply")]
+    AlertReply(AlertReply),
+    /// Standing alerts.
+    Alerts(Alerts),
+    /// An operator's notice is said.
+    #[serde(rename = "notice.sent")]
+    NoticeSent(NoticeSent),
+    /// Sessions of all gateways.
+    Sessions(Sessions),
     /// Market data in the `json` form, or an `op` that this client does not know.
     #[serde(other)]
     Other,
@@ -276,6 +289,8 @@ pub struct Refusal {
     pub after_ms: Option<u64>,
     /// The order id that this is about.
     pub cl_ord_id: Option<String>,
+    /// The alert that this is about.
+    pub cl_alert_id: Option<String>,
 }
 
 /// `notice`.
@@ -291,6 +306,12 @@ pub struct Notice {
     pub reason: Option<String>,
     /// Age of the last proof, in `stale`.
     pub age_ms: Option<i64>,
+    /// An operator's words, in `operator`.
+    pub text: Option<String>,
+    /// Who said them, in `operator`.
+    pub from: Option<String>,
+    /// When, in `operator`.
+    pub ts_us: Option<i64>,
 }
 
 /// `heartbeat`.

@@ -1,5 +1,6 @@
 //! What a client asks, as JSON text.
 
+use crate::alert::NewAlert;
 use serde::{Serialize, Serializer};
 use wire::control::Channel;
 
@@ -163,6 +164,47 @@ pub enum Request<'a> {
         /// Echoed.
         id: u64,
     },
+    /// A new alert.
+    #[serde(rename = "alert.new")]
+    AlertNew {
+        /// Echoed.
+        id: u64,
+        /// The alert.
+        #[serde(flatten)]
+        alert: NewAlert<'a>,
+    },
+    /// Ends an alert; an id that is not known never will stand.
+    #[serde(rename = "alert.cancel")]
+    AlertCancel {
+        /// Echoed.
+        id: u64,
+        /// Which.
+        cl_alert_id: &'a str,
+    },
+    /// Standing alerts of the account.
+    Alerts {
+        /// Echoed.
+        id: u64,
+    },
+    /// An operator's words to live sessions.
+    #[serde(rename = "notice.send")]
+    NoticeSend {
+        /// Echoed.
+        id: u64,
+        /// 1 to 256 characters.
+        text: &'a str,
+        /// For the sessions of this account; none = for all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<&'a str>,
+    },
+    /// Sessions of all gateways, for operators.
+    Sessions {
+        /// Echoed.
+        id: u64,
+        /// Only those of this account.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<&'a str>,
+    },
 }
 
 /// A new order. Numbers are decimal text, taken exactly as written.
@@ -213,6 +255,7 @@ impl Request<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::AlertCondition;
     use wire::control::{Decoder, Op};
 
     #[test]
@@ -225,6 +268,13 @@ mod tests {
             tif: "ioc",
             qty: "0.5",
             price: Some("61000.10"),
+        };
+        let alert = NewAlert {
+            cl_alert_id: "a-1",
+            symbol: "BTCUSDT.BINANCE",
+            condition: AlertCondition::Bid { crosses: "up", level: "61000.10" },
+            expires_us: Some(5),
+            note: Some("top"),
         };
         let symbols = ["ETH*"];
         let (id, channel, symbols) = (7, Channel::Quote, &symbols[..]);
@@ -253,6 +303,19 @@ mod tests {
             Request::OrderStatus { id, cl_ord_id: "c-1" },
             Request::OrderResolve { id, cl_ord_id: "c-1" },
             Request::Orders { id },
+            Request::AlertNew { id, alert },
+            Request::AlertNew {
+                id,
+                alert: NewAlert { condition: AlertCondition::Spread { above_ticks: 3 }, ..alert },
+            },
+            Request::AlertNew {
+                id,
+                alert: NewAlert { condition: AlertCondition::Stale { longer_than_ms: 500 }, ..alert },
+            },
+            Request::AlertCancel { id, cl_alert_id: "a-1" },
+            Request::Alerts { id },
+            Request::NoticeSend { id, text: "soon", account: Some("A1") },
+            Request::Sessions { id, account: None },
         ];
         let mut decoder = Decoder::default();
         for request in requests {

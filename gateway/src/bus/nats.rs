@@ -1,5 +1,7 @@
 //! [`Bus`] over NATS.
 
+mod peers;
+
 use super::{Alarm, Block, Bus, BusError, ORDER_WAIT, SHARD_REQUEST_WAIT};
 use async_nats::client::{Request, RequestErrorKind};
 use async_nats::jetstream::consumer::DeliverPolicy;

@@ -233,14 +233,9 @@ impl<S: Socket> Desk<'_, S> {
         }
     }
 
-    pub(super) fn order(
-        &mut self,
-        id: Option<u64>,
-        known: Known,
-        act: &Act,
-        expires_ms: Option<u64>,
-    ) -> Then {
-        let refusal = match (known.account, &self.client.life) {
+    /// Why a session may not trade, if it may not.
+    pub(super) fn may_trade(&self, known: &Known) -> Option<(ErrorCode, &'static str)> {
+        match (known.account, &self.client.life) {
             (None, _) => Some((ErrorCode::NoAccount, "the session has no account")),
             (_, Some(life)) if life.is_over() => {
                 Some((ErrorCode::TokenExpired, "the session's token is over: send a new one with auth"))
@@ -249,8 +244,17 @@ impl<S: Socket> Desk<'_, S> {
                 Some((ErrorCode::NotEntitled, "the token does not grant trade"))
             }
             _ => None,
-        };
-        match refusal {
+        }
+    }
+
+    pub(super) fn order(
+        &mut self,
+        id: Option<u64>,
+        known: Known,
+        act: &Act,
+        expires_ms: Option<u64>,
+    ) -> Then {
+        match self.may_trade(&known) {
             None => Then::Order { id, known, act: Box::new(*act), expires_ms },
             Some((code, why)) => {
                 let mut error = wire::control::reply::Error::new(id, code, why);

@@ -60,6 +60,7 @@ impl World {
         let terms = Terms {
             auth: Auth::development(vec![AccountId::new("A1").unwrap()], 16),
             limits: LIMITS,
+            demo_operators: Vec::new(),
             stale_after_ms: 400,
             quiet_after_ms: 1_000,
             boot_id: "b".to_owned(),

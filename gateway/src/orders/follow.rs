@@ -96,7 +96,7 @@ fn take(shell: &Rc<Shell>, partition: u16, (sequence, bytes): &Block) {
     let now_us = shell.clock.now_us();
     let mut told = Vec::new();
     let taken = shell.relay.borrow_mut().block(partition, *sequence, bytes, |report, sessions| {
-        told.push((*report, sessions.to_vec()));
+        told.push((report.clone(), sessions.to_vec()));
     });
     match taken {
         Ok(Take::Apply) => shell.tell_reports(&told),

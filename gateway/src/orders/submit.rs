@@ -7,20 +7,28 @@ use crate::metrics::OrderOutcome;
 use crate::shell::Shell;
 use bytes::Bytes;
 use std::rc::Rc;
+use wire::alert::ClAlertId;
 use wire::control::orders::{OrderState, Orders, Reply};
 use wire::control::reply::{self, PART_SYMBOLS_MAX, text};
 use wire::error::ErrorCode;
 use wire::order::{AccountId, Act, ClOrdId, OrderReply, OrderRequest};
 
+/// What a request is about, with the id that it names.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum About {
+    Order(Option<ClOrdId>),
+    Alert(Option<ClAlertId>),
+}
+
 /// A request on its way.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
-    key: SessionKey,
-    id: Option<u64>,
-    account: AccountId,
-    cl_ord_id: Option<ClOrdId>,
-    partition: u16,
-    received_us: i64,
+pub(super) struct Sent {
+    pub(super) key: SessionKey,
+    pub(super) id: Option<u64>,
+    pub(super) account: AccountId,
+    pub(super) about: About,
+    pub(super) partition: u16,
+    pub(super) received_us: i64,
 }
 
 /// Sends a request to its writer; the answer goes to the session when it comes. Settle afterwards.
@@ -35,7 +43,9 @@ pub fn submit(
     let now_us = shell.clock.now_us();
     let Some(account) = known.account else { return };
     shell.metrics.order_received();
-    let Some((key, sent)) = admit(shell, session, id, &account, &act, now_us) else { return };
+    let Some((key, sent)) = admit(shell, session, id, &account, About::Order(act.cl_ord_id()), now_us) else {
+        return;
+    };
     let expires_us = expires_ms.and_then(|ms| i64::try_from(ms).ok()).map(|ms| now_us + ms * 1_000);
     let request =
         OrderRequest { account, session: known.name, session_epoch: 0, received_us: now_us, expires_us, act };
@@ -52,12 +62,12 @@ pub fn submit(
 }
 
 /// Counts the request in, or says why not.
-fn admit(
+pub(super) fn admit(
     shell: &Rc<Shell>,
     session: u32,
     id: Option<u64>,
     account: &AccountId,
-    act: &Act,
+    about: About,
     now_us: i64,
 ) -> Option<(SessionKey, Sent)> {
     let mut sessions = shell.sessions.borrow_mut();
@@ -65,8 +75,7 @@ fn admit(
     let mut relay = shell.relay.borrow_mut();
     let partition = relay.partition_of(account);
     let key = live.key();
-    let sent =
-        Sent { key, id, account: *account, cl_ord_id: act.cl_ord_id(), partition, received_us: now_us };
+    let sent = Sent { key, id, account: *account, about, partition, received_us: now_us };
     let refusal = if live.client.in_flight >= IN_FLIGHT_MAX {
         Some((ErrorCode::OrderRate, "too many requests wait for their writer"))
     } else if !relay.may_send(account, now_us) {
@@ -94,16 +103,19 @@ fn admit(
 }
 
 /// Counts the request out.
-fn land(shell: &Rc<Shell>, key: SessionKey) {
+pub(super) fn land(shell: &Rc<Shell>, key: SessionKey) {
     let Some(session) = shell.session_of(key) else { return };
     if let Some(Some(live)) = shell.sessions.borrow_mut().get_mut(session as usize) {
         live.client.in_flight = live.client.in_flight.saturating_sub(1);
     }
 }
 
-fn refuse(shell: &Rc<Shell>, sent: &Sent, code: ErrorCode, why: &str) {
+pub(super) fn refuse(shell: &Rc<Shell>, sent: &Sent, code: ErrorCode, why: &str) {
     let mut error = reply::Error::new(sent.id, code, why);
-    error.cl_ord_id = sent.cl_ord_id.as_ref().map(ClOrdId::as_str);
+    match &sent.about {
+        About::Order(id) => error.cl_ord_id = id.as_ref().map(ClOrdId::as_str),
+        About::Alert(id) => error.cl_alert_id = id.as_ref().map(ClAlertId::as_str),
+    }
     shell.tell(sent.key, &text("error", &error), shell.clock.now_us());
 }
 
@@ -148,12 +160,12 @@ fn tell(shell: &Rc<Shell>, sent: &Sent, answer: Result<Bytes, BusError>) {
 
 /// A statement of the gateway, not a status: a report, a resend or `order.resolve` decides.
 fn unknown(shell: &Rc<Shell>, sent: &Sent, now_us: i64) {
-    match &sent.cl_ord_id {
-        Some(cl_ord_id) => {
+    match &sent.about {
+        About::Order(Some(cl_ord_id)) => {
             let reply = Reply::undecided(sent.id, cl_ord_id.as_str(), "unknown");
             shell.tell(sent.key, &text("order.reply", &reply), now_us);
         }
-        None => refuse(shell, sent, ErrorCode::OrderUnavailable, "the writer did not answer"),
+        _ => refuse(shell, sent, ErrorCode::OrderUnavailable, "the writer did not answer"),
     }
 }
 
@@ -187,7 +199,7 @@ fn answered(shell: &Rc<Shell>, sent: &Sent, answer: &OrderReply, now_us: i64) {
 }
 
 /// An answer names a block: where it is ahead of what was read, the log is read at once.
-fn stored(shell: &Rc<Shell>, partition: u16, block: u64) {
+pub(super) fn stored(shell: &Rc<Shell>, partition: u16, block: u64) {
     let mut relay = shell.relay.borrow_mut();
     if let Some(position) = relay.position_mut(partition) {
         position.stored(block);

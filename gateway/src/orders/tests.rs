@@ -2,7 +2,7 @@
 
 use super::*;
 use wire::block::{BlockWriter, Digest, Effect, Input, Step};
-use wire::order::{ClOrdId, ExecType, OrdStatus, OrderId, SessionName};
+use wire::order::{ClOrdId, ExecType, ExecutionReport, OrdStatus, OrderId, SessionName};
 
 fn account(name: &str) -> AccountId {
     AccountId::new(name).unwrap()
@@ -59,7 +59,8 @@ fn offer(relay: &mut Relay, sequence: u64, bytes: &[u8]) -> (Take, Vec<(u64, u64
     let mut out = Vec::new();
     let take = relay
         .block(0, sequence, bytes, |report, sessions| {
-            out.push((report.report_seq, report.block, sessions.to_vec()))
+            let Told::Order(order) = report else { panic!("{report:?}") };
+            out.push((order.report_seq, order.block, sessions.to_vec()))
         })
         .unwrap();
     (take, out)

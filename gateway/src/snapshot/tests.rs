@@ -2,7 +2,7 @@
 
 use super::answer;
 use crate::auth::Auth;
-use crate::bus::{Alarm, Block, Bus, BusError};
+use crate::bus::{Alarm, Block, Bus, BusError, Peers, Question, Word};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Asked;
@@ -63,6 +63,28 @@ impl Bus for Silent {
 
     fn alarm(&self) -> &Alarm {
         &self.0
+    }
+}
+
+impl Peers for Silent {
+    fn hear(&self, _: Word) -> Answer<LocalBoxStream<'static, Bytes>> {
+        pending().boxed_local()
+    }
+
+    fn say(&self, _: Word, _: Bytes) -> Answer<()> {
+        pending().boxed_local()
+    }
+
+    fn questions(&self) -> Answer<LocalBoxStream<'static, Question>> {
+        pending().boxed_local()
+    }
+
+    fn ask_all(&self, _: Bytes) -> Answer<LocalBoxStream<'static, Bytes>> {
+        pending().boxed_local()
+    }
+
+    fn answer(&self, _: String, _: Bytes) -> Answer<()> {
+        pending().boxed_local()
     }
 }
 

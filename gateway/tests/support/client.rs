@@ -27,6 +27,8 @@ pub(crate) enum Came {
 /// A connected client.
 pub(crate) struct Client {
     socket: FragmentCollector<TokioIo<Upgraded>>,
+    /// `op` of each text so far, heartbeats left out.
+    pub(crate) seen: Vec<String>,
 }
 
 struct Local;
@@ -60,7 +62,7 @@ impl Client {
         let upgraded = hyper::upgrade::on(&mut response).await.unwrap();
         let mut socket = WebSocket::after_handshake(TokioIo::new(upgraded), Role::Client);
         socket.set_auto_close(false);
-        Self { socket: FragmentCollector::new(socket) }
+        Self { socket: FragmentCollector::new(socket), seen: Vec::new() }
     }
 
     /// Connects and says hello for an account.
@@ -82,7 +84,12 @@ impl Client {
         loop {
             let frame = self.socket.read_frame().await.unwrap();
             match frame.opcode {
-                OpCode::Text => return Came::Text(serde_json::from_slice(&frame.payload).unwrap()),
+                OpCode::Text => {
+                    let text: Value = serde_json::from_slice(&frame.payload).unwrap();
+                    let op = text["op"].as_str().unwrap_or_default();
+                    self.seen.extend((op != "heartbeat").then(|| op.to_owned()));
+                    return Came::Text(text);
+                }
                 OpCode::Binary => return Came::Binary(frame.payload.to_vec()),
                 OpCode::Close => {
                     return Came::Close(u16::from_be_bytes([frame.payload[0], frame.payload[1]]));
@@ -94,10 +101,15 @@ impl Client {
 
     /// The next text whose `op` is this one; others are passed over.
     pub(crate) async fn until(&mut self, op: &str) -> Value {
+        self.until_any(&[op]).await
+    }
+
+    /// As [`Client::until`], of several kinds.
+    pub(crate) async fn until_any(&mut self, ops: &[&str]) -> Value {
         loop {
             match self.next().await {
-                Came::Text(text) if text["op"] == op => return text,
-                Came::Close(code) => panic!("closed with {code} while waiting for {op}"),
+                Came::Text(text) if ops.iter().any(|op| text["op"] == *op) => return text,
+                Came::Close(code) => panic!("closed with {code} while waiting for {ops:?}"),
                 _ => {}
             }
         }

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod issuer;
 pub(crate) mod peer;
+pub(crate) mod peers;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -19,6 +20,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
+use wire::alert::{AlertReply, AlertRequest};
 use wire::batch::{BatchWriter, Header, SnapshotRow, snapshot_message};
 use wire::book::Book;
 use wire::book_page::{PageWriter, parse_request};
@@ -61,6 +63,8 @@ pub(crate) struct Memory {
     lives: RefCell<Option<mpsc::Sender<Bytes>>>,
     log: RefCell<Vec<Bytes>>,
     writer: RefCell<Option<Writer>>,
+    alerts: RefCell<Option<AlertWriter>>,
+    listeners: peers::Listeners,
     /// While set, answers to order requests wait for it.
     pub(crate) hold: RefCell<Option<Rc<Notify>>>,
     /// Order requests seen.
@@ -73,6 +77,9 @@ pub(crate) struct Memory {
 
 /// What answers an order request: a reply at once, or none at all.
 pub(crate) type Writer = Box<dyn Fn(&Memory, &OrderRequest) -> Result<OrderReply, BusError>>;
+
+/// What answers a request about alerts.
+pub(crate) type AlertWriter = Box<dyn Fn(&Memory, &AlertRequest) -> Result<AlertReply, BusError>>;
 
 impl Memory {
     /// A connected bus with these instruments in shard 0.
@@ -90,6 +97,8 @@ impl Memory {
             lives: RefCell::default(),
             log: RefCell::default(),
             writer: RefCell::default(),
+            alerts: RefCell::default(),
+            listeners: peers::Listeners::default(),
             hold: RefCell::default(),
             requests: RefCell::default(),
             snapshots: Cell::new(0),
@@ -207,6 +216,20 @@ impl Memory {
         *self.writer.borrow_mut() = Some(writer);
     }
 
+    /// Sets what answers requests about alerts; without one nobody does.
+    pub(crate) fn serve_alerts(&self, writer: AlertWriter) {
+        *self.alerts.borrow_mut() = Some(writer);
+    }
+
+    fn alert(&self, payload: &[u8]) -> Result<Bytes, BusError> {
+        let request = AlertRequest::decode(payload).unwrap();
+        let alerts = self.alerts.borrow();
+        let reply = alerts.as_ref().map_or(Err(BusError::NoResponders), |writer| writer(self, &request))?;
+        let mut out = Vec::new();
+        reply.encode(&mut out);
+        Ok(out.into())
+    }
+
     /// Stores a block; its republished copy is sent only if `republish`. Returns its sequence.
     pub(crate) fn store(&self, bytes: Vec<u8>, republish: bool) -> u64 {
         let bytes = Bytes::from(bytes);
@@ -290,6 +313,10 @@ impl Bus for Memory {
     }
 
     fn order(&self, _partition: u16, payload: Bytes) -> LocalBoxFuture<'static, Result<Bytes, BusError>> {
+        if wire::alert::codec::is_alert(&payload) {
+            let answer = self.alert(&payload);
+            return async move { answer }.boxed_local();
+        }
         let request = OrderRequest::decode(&payload).unwrap();
         self.requests.borrow_mut().push(request);
         let answer = match self.writer.borrow().as_ref() {

@@ -1,6 +1,7 @@
 //! The core as a whole: seeded histories against a naive oracle, with drops and restarts at any block; and the acts
 //! that a history seldom meets.
 
+mod alerts;
 mod naive;
 
 use super::*;
@@ -101,7 +102,7 @@ impl World {
 
     /// The block under way is refused.
     fn drop_block(&mut self) {
-        self.core.dropped();
+        self.core.dropped(self.now_us);
         self.writer = self.core.block();
     }
 
@@ -239,6 +240,7 @@ fn is_known(answer: &Answer) -> bool {
     match answer {
         Answer::InBlock { .. } => true,
         Answer::Reply(answer) => reply(answer),
+        Answer::Alert(_) | Answer::AlertInBlock { .. } => panic!("of an order"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One term: requests and market moves into blocks, one block in flight, replies after its publish ack.
 
 use super::{BEAT, End, RECENT_BLOCKS, Service, ServiceError};
-use crate::decide::{Answer, last_report};
+use crate::decide::{Answer, last_alert, last_report};
 use crate::log::AppendError;
 use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
@@ -10,8 +10,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::task::unconstrained;
-use wire::block::Block;
-use wire::order::{AccountId, ClOrdId, OrderReply, OrderRequest, Outcome};
+use wire::alert::codec::is_alert;
+use wire::alert::{AlertReply, AlertRequest};
+use wire::block::{Block, BlockWriter};
+use wire::order::{OrderReply, OrderRequest, Outcome};
 
 /// Most past states looked up in the log at once; beyond it a request gets no reply, and its sender asks again.
 pub(super) const LOOKUPS_MAX: usize = 64;
@@ -92,6 +94,7 @@ impl Service {
         let mut writer = self.core.block();
         let mut answers = Vec::new();
         self.core.market_steps(now_us, &mut writer)?;
+        self.core.alert_steps(now_us, &mut writer)?;
         while !writer.is_full() && answers.len() < REQUESTS_MAX {
             let Some(message) =
                 pending.take().or_else(|| unconstrained(orders.next()).now_or_never().flatten())
@@ -100,13 +103,7 @@ impl Service {
             };
             let Some(reply_to) = message.reply else { continue };
             self.metrics.requests.inc();
-            let answer = match OrderRequest::decode(&message.payload) {
-                Ok(request) => self.core.request(&request, now_us, &mut writer)?,
-                Err(_) => {
-                    self.metrics.malformed.inc();
-                    Answer::Reply(OrderReply::Malformed)
-                }
-            };
+            let answer = self.decide(&message.payload, now_us, &mut writer)?;
             answers.push((reply_to, answer));
         }
         if writer.is_empty() {
@@ -116,6 +113,30 @@ impl Service {
         let block = Bytes::from(writer.finish());
         let append = self.log.clone().append(block.clone(), self.core.state.sequence());
         Ok(Some(InFlight { append: Box::pin(append), block, answers }))
+    }
+
+    fn decide(
+        &mut self,
+        payload: &[u8],
+        now_us: i64,
+        writer: &mut BlockWriter,
+    ) -> Result<Answer, ServiceError> {
+        let (decided, malformed) = if is_alert(payload) {
+            let request = AlertRequest::decode(payload).ok();
+            let decided = request.map(|request| self.core.alert_request(&request, now_us, writer));
+            (decided, Answer::Alert(AlertReply::Malformed))
+        } else {
+            let request = OrderRequest::decode(payload).ok();
+            let decided = request.map(|request| self.core.request(&request, now_us, writer));
+            (decided, Answer::Reply(OrderReply::Malformed))
+        };
+        match decided {
+            Some(decided) => Ok(decided?),
+            None => {
+                self.metrics.malformed.inc();
+                Ok(malformed)
+            }
+        }
     }
 
     async fn stored(&mut self, in_flight: InFlight) {
@@ -138,8 +159,23 @@ impl Service {
                     reply.encode(&mut bytes);
                     ends.push((reply_to, bytes.len()));
                 }
+                Answer::Alert(reply) => {
+                    reply.encode(&mut bytes);
+                    ends.push((reply_to, bytes.len()));
+                }
                 Answer::InBlock { account, cl_ord_id, block } => {
-                    self.look_up(reply_to, account, cl_ord_id, block);
+                    self.look_up(reply_to, block, move |stored| {
+                        let report = Box::new(last_report(stored, block, &account, &cl_ord_id)?);
+                        Some(encode(&OrderReply::Decided { outcome: Outcome::Known, cl_ord_id, report }))
+                    });
+                }
+                Answer::AlertInBlock { account, cl_alert_id, block } => {
+                    self.look_up(reply_to, block, move |stored| {
+                        let report = Box::new(last_alert(stored, block, &account, &cl_alert_id)?);
+                        let mut bytes = Vec::with_capacity(192);
+                        AlertReply::Decided { outcome: Outcome::Known, report }.encode(&mut bytes);
+                        Some(bytes.into())
+                    });
                 }
             }
         }
@@ -152,7 +188,12 @@ impl Service {
     }
 
     /// Answers with what a stored block says of an id, beside the loop.
-    fn look_up(&self, reply_to: Subject, account: AccountId, cl_ord_id: ClOrdId, sequence: u64) {
+    fn look_up(
+        &self,
+        reply_to: Subject,
+        sequence: u64,
+        answer: impl FnOnce(&Block) -> Option<Bytes> + Send + 'static,
+    ) {
         let Ok(permit) = Arc::clone(&self.lookups).try_acquire_owned() else {
             self.metrics.lookups_dropped.inc();
             return;
@@ -164,12 +205,9 @@ impl Service {
                 Some(bytes) => Block::decode(&bytes).ok(),
                 None => log.block(sequence).await.ok(),
             };
-            let report = block.and_then(|block| last_report(&block, sequence, &account, &cl_ord_id));
-            if let Some(report) = report {
-                let report = Box::new(report);
-                let reply = OrderReply::Decided { outcome: Outcome::Known, cl_ord_id, report };
+            if let Some(reply) = block.and_then(|block| answer(&block)) {
                 metrics.replies.inc();
-                let _gone = client.publish(reply_to, encode(&reply)).await;
+                let _gone = client.publish(reply_to, reply).await;
             } else {
                 metrics.lookups_dropped.inc();
             }

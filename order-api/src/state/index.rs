@@ -19,7 +19,17 @@ pub enum Place {
 pub(super) struct Key(u64, u64);
 
 impl Key {
+    /// Of an order or an act on one.
     pub(super) fn new(account: &AccountId, id: &ClOrdId) -> Self {
+        Self::salted(account, id, [0, 1])
+    }
+
+    /// Of an alert: another space of ids.
+    pub(super) fn of_alert(account: &AccountId, id: &ClOrdId) -> Self {
+        Self::salted(account, id, [2, 3])
+    }
+
+    fn salted(account: &AccountId, id: &ClOrdId, salts: [u8; 2]) -> Self {
         let half = |salt: u8| {
             let mut hasher = DefaultHasher::new();
             hasher.write_u8(salt);
@@ -28,7 +38,7 @@ impl Key {
             hasher.write(id.as_bytes());
             hasher.finish()
         };
-        Self(half(0), half(1))
+        Self(half(salts[0]), half(salts[1]))
     }
 }
 
@@ -86,6 +96,7 @@ mod tests {
         let key = |account: &str, id: &str| Key::new(&account.parse().unwrap(), &id.parse().unwrap());
         assert_ne!(key("A1", "2"), key("A", "12"));
         assert_eq!(key("A1", "2"), key("A1", "2"));
+        assert_ne!(key("A1", "2"), Key::of_alert(&"A1".parse().unwrap(), &"2".parse().unwrap()));
         assert_eq!(size_of::<(Key, u64)>(), 24);
     }
 

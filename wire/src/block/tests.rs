@@ -6,7 +6,7 @@ use crate::order::tests::{Random, damage};
 fn effect(random: &mut Random) -> Effect {
     let (account, number) = (random.account(), random.next());
     let (session, session_epoch) = (SessionName::default(), 7);
-    match random.below(11) {
+    match random.below(15) {
         0 => Effect::Term { boot_id: number },
         1 => Effect::OrderAccepted { report: random.report(5), priority: number },
         2 => Effect::Execution { report: random.report(5), match_id: number },
@@ -17,6 +17,10 @@ fn effect(random: &mut Random) -> Effect {
         7 => Effect::SessionOpened { account, session, session_epoch },
         8 => Effect::SessionClosed { account, session, session_epoch },
         9 => Effect::LimitSet { account, limit: 3, value: Number { mantissa: -5, exponent: -2 } },
+        10 => Effect::AlertSet { report: random.alert_report(), armed: number & 1 == 0 },
+        11 => Effect::AlertArmed { account, cl_alert_id: random.id() },
+        12 => Effect::AlertFired { report: random.alert_report() },
+        13 => Effect::AlertGone { report: random.alert_report() },
         _ => Effect::KillSet { account: (number & 1 == 0).then_some(account), on: number & 2 == 0 },
     }
 }
@@ -77,8 +81,8 @@ fn what_a_newer_writer_wrote_stops_the_reader() {
     let term = Step { input: Input::Term, ts_us: 0, effects: vec![Effect::Term { boot_id: 0 }] };
     let mut bytes = write(&Block { partition: 0, writer_epoch: 1, steps: vec![term] });
     let tag = bytes.len() - 9;
-    bytes[tag] = 11;
-    assert_eq!(Block::decode(&bytes), Err(BlockError::UnknownTag("effect", 11)));
+    bytes[tag] = 15;
+    assert_eq!(Block::decode(&bytes), Err(BlockError::UnknownTag("effect", 15)));
     assert_eq!(Block::decode(&[0; BLOCK_BYTES_MAX + 1]), Err(BlockError::Bounds));
 }
 

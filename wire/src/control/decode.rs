@@ -1,6 +1,7 @@
 //! Text to [`Request`]: one pass of simd-json into a tape, one pass over the tape. The tape and the parser's buffers
 //! are kept and used again. What each `op` may hold stands in `ops`.
 
+mod alerts;
 mod ops;
 mod view;
 
@@ -36,6 +37,7 @@ fields! {
     CancelOnDisconnect = "cancel_on_disconnect", GraceMs = "grace_ms", Depth = "depth",
     Buckets = "buckets", MaxAgeMs = "max_age_ms", Fields = "fields", Filter = "filter", Period = "period", EveryMs = "every_ms",
     Adaptive = "adaptive", BytesPerS = "bytes_per_s",
+    ClAlertId = "cl_alert_id", Condition = "condition", ExpiresUs = "expires_us", Note = "note", Text = "text",
 }
 
 const FIELDS: usize = Field::NAMES.len();

@@ -351,6 +351,9 @@ pub struct Error<'a> {
     /// The client order id that this is about, in answers to order requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cl_ord_id: Option<&'a str>,
+    /// The alert that this is about, in answers to requests about alerts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cl_alert_id: Option<&'a str>,
 }
 
 impl<'a> Error<'a> {
@@ -366,6 +369,7 @@ impl<'a> Error<'a> {
             retry: code.retry(),
             after_ms,
             cl_ord_id: None,
+            cl_alert_id: None,
         }
     }
 }
@@ -373,7 +377,7 @@ impl<'a> Error<'a> {
 /// `notice`: something worth knowing that asks for nothing.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Notice<'a> {
-    /// `feed_restarted`, `stale`, `fresh`, `token_expiring`, `token_expired`.
+    /// `feed_restarted`, `stale`, `fresh`, `token_expiring`, `token_expired`, `operator`.
     pub code: &'a str,
     /// Shard, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -393,4 +397,52 @@ pub struct Notice<'a> {
     /// How long until the session is closed, in `token_expired`; none = it goes on with what needs no token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<i64>,
+    /// What the operator says, in `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<&'a str>,
+    /// The operator's account, in `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<&'a str>,
+    /// When it was said, in `operator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts_us: Option<i64>,
+}
+
+/// `notice.sent`: the bus has the notice. It says nothing of who is there to read it.
+#[derive(Debug, Clone, Serialize)]
+pub struct NoticeSent {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// When, as the notice says.
+    pub ts_us: i64,
+}
+
+/// `sessions`: those of all gateways; one part.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sessions<'a> {
+    /// Echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// By gateway and number; at most 1,000 in all parts.
+    pub sessions: &'a [crate::presence::SessionState],
+    /// In the last part: each gateway that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateways: Option<Vec<SessionsOf<'a>>>,
+    /// In the last part: gateways that were alive and did not answer in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<&'a [String]>,
+    /// Whether another part follows.
+    pub more: bool,
+}
+
+/// One gateway in `sessions`.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct SessionsOf<'a> {
+    /// Its run.
+    pub gateway: &'a str,
+    /// Sessions that it has; more than are told where the bound cut them.
+    pub count: usize,
+    /// How many of them are told.
+    pub told: usize,
 }

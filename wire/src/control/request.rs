@@ -2,6 +2,7 @@
 
 use super::Token;
 use super::filter::Filter;
+use crate::alert::AlertAct;
 use crate::order::{AccountId, Act, SessionName};
 
 /// Most symbols and patterns of one request.
@@ -78,6 +79,20 @@ pub enum Op<'a> {
         act: Act,
         /// Taken within this time or never, in milliseconds.
         expires_ms: Option<u64>,
+    },
+    /// `alert.new`, `alert.cancel`, `alerts`.
+    Alert(AlertAct),
+    /// `notice.send`: an operator's words.
+    NoticeSend {
+        /// 1 to 256 characters.
+        text: &'a str,
+        /// For the sessions of this account; none = for all.
+        account: Option<AccountId>,
+    },
+    /// `sessions`: those of all gateways.
+    Sessions {
+        /// Only those of this account.
+        account: Option<AccountId>,
     },
 }
 

@@ -88,7 +88,7 @@ fn exponent(reader: &mut Reader<'_>) -> Result<i8, Damaged> {
     }
 }
 
-fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
+pub(crate) fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
     match value {
         None => out.push(0),
         Some(value) => {
@@ -98,7 +98,7 @@ fn put_optional<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Ve
     }
 }
 
-fn optional<'a, T>(
+pub(crate) fn optional<'a, T>(
     reader: &mut Reader<'a>,
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, Damaged>,
 ) -> Result<Option<T>, Damaged> {
@@ -109,7 +109,7 @@ fn optional<'a, T>(
     }
 }
 
-fn finished<T>(reader: &Reader<'_>, value: T) -> Result<T, Damaged> {
+pub(crate) fn finished<T>(reader: &Reader<'_>, value: T) -> Result<T, Damaged> {
     if reader.is_empty() { Ok(value) } else { Err(Damaged) }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tickgate_wire::MANTISSA_MAX;
+use tickgate_wire::alert::{AlertAct, Condition};
 use tickgate_wire::control::filter::Comparison;
 use tickgate_wire::control::{Decoder, Fault, Op, Request, View};
 use tickgate_wire::order::{Act, SessionName};
@@ -89,7 +90,15 @@ fn written(request: &Request<'_>) -> Vec<u8> {
         Op::Ping { t: None } => ("ping", json!({})),
         Op::Ping { t } => ("ping", json!({ "t": t })),
         Op::Order { act, expires_ms } => order(act, *expires_ms),
+        Op::Alert(act) => alert(act),
+        Op::NoticeSend { text, account } => {
+            ("notice.send", json!({ "text": text, "account": account.map(|account| account.to_string()) }))
+        }
+        Op::Sessions { account } => {
+            ("sessions", json!({ "account": account.map(|account| account.to_string()) }))
+        }
     };
+    fields.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     let members = fields.as_object_mut().unwrap();
     members.insert("op".to_owned(), op.into());
     if let Some(id) = request.id {
@@ -142,6 +151,29 @@ fn order(act: &Act, expires_ms: Option<u64>) -> (&'static str, Value) {
     };
     fields.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     (op, fields)
+}
+
+fn alert(act: &AlertAct) -> (&'static str, Value) {
+    match act {
+        AlertAct::New { cl_alert_id, alert } => {
+            let condition = match alert.condition {
+                Condition::Crosses { source, direction, level } => {
+                    json!({ "on": source.word(), "crosses": direction.word(), "level": level.to_string() })
+                }
+                Condition::Spread { above_ticks } => json!({ "on": "spread", "above_ticks": above_ticks }),
+                Condition::Stale { longer_than_ms } => {
+                    json!({ "on": "stale", "longer_than_ms": longer_than_ms })
+                }
+            };
+            let fields = json!({
+                "cl_alert_id": cl_alert_id.as_str(), "symbol": alert.symbol.as_str(), "condition": condition,
+                "expires_us": alert.expires_us, "note": alert.note,
+            });
+            ("alert.new", fields)
+        }
+        AlertAct::Cancel { cl_alert_id } => ("alert.cancel", json!({ "cl_alert_id": cl_alert_id.as_str() })),
+        AlertAct::List => ("alerts", json!({})),
+    }
 }
 
 fn symbols(op: &Op<'_>) -> usize {
@@ -206,5 +238,5 @@ fn each_request_of_the_corpus_says_what_it_is_meant_to() {
             ops.insert(serde_json::from_slice::<Value>(&line).unwrap()["op"].to_string());
         }
     }
-    assert_eq!(ops.len(), 16, "{ops:?}");
+    assert_eq!(ops.len(), 21, "{ops:?}");
 }

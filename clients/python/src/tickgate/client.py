@@ -65,7 +65,7 @@ class TickgateError(RuntimeError):
 
 
 class Client:
-    """One session. Iterate it for batches; reports and notices wait in `reports` and `notices`."""
+    """One session. Iterate it for batches; reports, alerts and notices wait in `reports`, `alerts` and `notices`."""
 
     def __init__(self, socket: websockets.ClientConnection, verify: bool = True, token: Token | None = None) -> None:
         self._socket = socket
@@ -83,6 +83,8 @@ class Client:
         self.instruments: dict[int, Instrument] = {}
         """By id, as `subscribed` and `added` told them."""
         self.reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.alerts: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        """What the log says of the account's alerts; `seq` is of the same row of numbers as that of reports."""
         self.notices: list[dict[str, Any]] = []
         self.stale: dict[int, str] = {}
         """Why shards are stale, until they are fresh or none of their symbols is held."""
@@ -148,6 +150,32 @@ class Client:
     async def order_cancel(self, cl_ord_id: str, orig_cl_ord_id: str) -> dict[str, Any]:
         """Cancels the order that `orig_cl_ord_id` names."""
         return await self.request("order.cancel", cl_ord_id=cl_ord_id, orig_cl_ord_id=orig_cl_ord_id)
+
+    async def alert_new(self, cl_alert_id: str, symbol: str, condition: dict[str, Any], expires_us: int | None = None,
+                        note: str = "") -> dict[str, Any]:
+        """Sets an alert, once for ever by its id. `condition`: {"on": "bid", "crosses": "up", "level": "61000.10"} (or
+        ask, last; down), {"on": "spread", "above_ticks": 3} or {"on": "stale", "longer_than_ms": 500}. What becomes of it
+        waits in `alerts`."""
+        fields: dict[str, Any] = {} if expires_us is None else {"expires_us": expires_us}
+        if note:
+            fields["note"] = note
+        return await self.request("alert.new", cl_alert_id=cl_alert_id, symbol=symbol, condition=condition, **fields)
+
+    async def alert_cancel(self, cl_alert_id: str) -> dict[str, Any]:
+        """Ends an alert: the answer is definite, also when it had fired or never was."""
+        return await self.request("alert.cancel", cl_alert_id=cl_alert_id)
+
+    async def standing_alerts(self) -> list[dict[str, Any]]:
+        """The account's standing alerts, oldest first."""
+        return (await self.request("alerts"))["alerts"]
+
+    async def notice_send(self, text: str, account: str | None = None) -> dict[str, Any]:
+        """Says something to all live sessions, or to those of an account. Only for operators."""
+        return await self.request("notice.send", text=text, **({} if account is None else {"account": account}))
+
+    async def sessions(self, account: str | None = None) -> dict[str, Any]:
+        """Live `sessions` of all `gateways`; those that did not answer are in `missing`. Only for operators."""
+        return await self.request("sessions", **({} if account is None else {"account": account}))
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
         while (batch := await self._batches.get()) is not None:
@@ -225,6 +253,8 @@ class Client:
             await self._repair()
         elif op == "report":
             await self.reports.put(answer)
+        elif op == "alert":
+            await self.alerts.put(answer)
         elif op == "notice":
             self._noticed(answer)
         else:
@@ -257,7 +287,7 @@ class Client:
         if answer.get("more"):
             return
         del self._parts[request]
-        for name in ("symbols", "ids", "rejected", "orders"):
+        for name in ("symbols", "ids", "rejected", "orders", "alerts", "sessions"):
             if isinstance(answer.get(name), list):
                 answer[name] = [item for part in parts for item in part.get(name, [])]
         if (future := self._waiting.pop(request, None)) and not future.done():

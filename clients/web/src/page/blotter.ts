@@ -1,11 +1,14 @@
-// Own orders, fills and notices. Rows are rewritten in place; unknown orders stand first.
+// Own orders, fills, notices and alerts. Rows are rewritten in place; unknown orders stand first.
 
 import { ended, group, type Order, type OrderState } from '../sdk/index.js';
+import { AlertPanel, Said } from './alerts.js';
 import { attr, byId, clock, glyph, make, put, setGlyph, span } from './dom.js';
 import { type PageState } from './state.js';
+import { Table, fill } from './table.js';
 import { split } from './watch.js';
 
 const SHOWN_MAX = 200;
+const TABS = 4;
 
 const LOOK: { [state in OrderState]: [icon: string, tone: string, word: string] } = {
   sending: ['work', 's', 'Sending'],
@@ -20,50 +23,6 @@ const LOOK: { [state in OrderState]: [icon: string, tone: string, word: string] 
   never: ['x', 's', 'Never will be'],
 };
 
-type Cell = [text: string, className: string];
-
-/** A table whose rows are kept and rewritten. */
-class Table {
-  readonly root = make('table');
-  private readonly body = make('tbody');
-  private readonly rows: HTMLTableRowElement[] = [];
-
-  constructor(heads: Cell[]) {
-    const head = make('tr');
-    for (const [text, className] of heads) head.append(make('th', className, text));
-    const thead = make('thead');
-    thead.append(head);
-    this.root.append(thead, this.body);
-  }
-
-  /** The row at a place, with so many cells. */
-  row(index: number, cells: number): HTMLTableRowElement {
-    let row = this.rows[index];
-    if (row === undefined) {
-      row = make('tr');
-      for (let i = 0; i < cells; i++) row.append(make('td'));
-      this.body.append(row);
-      this.rows.push(row);
-    }
-    row.hidden = false;
-    return row;
-  }
-
-  /** Hides rows from a place on. */
-  end(from: number): void {
-    for (let i = from; i < this.rows.length; i++) (this.rows[i] as HTMLElement).hidden = true;
-  }
-}
-
-function fill(row: HTMLTableRowElement, cells: (Cell | null)[]): void {
-  cells.forEach((cell, i) => {
-    const td = row.cells[i] as HTMLElement;
-    if (cell === null) return;
-    put(td, cell[0]);
-    if (td.className !== cell[1]) td.className = cell[1];
-  });
-}
-
 export class Blotter {
   private tab = 0;
   private readonly empty = make('div', 'empty');
@@ -72,19 +31,23 @@ export class Blotter {
     new Table([['UTC', ''], ['Symbol', ''], ['Side', ''], ['Quantity', 'n'], ['Price', 'n'], ['Order', 'wide s3'], ['Report', 'n s3']]),
     new Table([['UTC', ''], ['What', ''], ['', 'wide']]),
   ] as const;
+  private readonly alerts: AlertPanel;
+  private readonly said = new Said((tab) => this.show(tab));
 
   constructor(
     private readonly state: PageState,
     private readonly nextId: () => string,
   ) {
-    for (let i = 0; i < 3; i++) {
+    this.alerts = new AlertPanel(state);
+    state.said = (text, tab) => this.said.tell(text, tab);
+    for (let i = 0; i < TABS; i++) {
       const tab = byId(`tb${i}`);
       tab.onclick = () => this.show(i);
       tab.onkeydown = (event) => {
-        const step = { ArrowRight: 1, ArrowLeft: 2 }[event.key];
+        const step = { ArrowRight: 1, ArrowLeft: TABS - 1 }[event.key];
         if (step === undefined) return;
-        this.show((i + step) % 3);
-        byId(`tb${(i + step) % 3}`).focus();
+        this.show((i + step) % TABS);
+        byId(`tb${(i + step) % TABS}`).focus();
       };
     }
     byId('cancelall').onclick = () => this.cancelAll();
@@ -104,12 +67,13 @@ export class Blotter {
 
   show(tab: number): void {
     this.tab = tab;
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < TABS; i++) {
       attr(byId(`tb${i}`), 'aria-selected', String(i === tab));
       byId(`tb${i}`).tabIndex = i === tab ? 0 : -1;
     }
     attr(byId('tp'), 'aria-labelledby', `tb${tab}`);
-    byId('tp').replaceChildren((this.tables[tab] as Table).root, this.empty);
+    const table = this.tables[tab];
+    byId('tp').replaceChildren(...(table === undefined ? [this.alerts.root] : [table.root]), this.empty);
     this.state.ordersChanged = true;
   }
 
@@ -147,6 +111,7 @@ export class Blotter {
     put(byId('c0'), String(orders.length));
     put(byId('c1'), String(fills.length));
     put(byId('c2'), String(this.state.notices.length));
+    put(byId('c3'), String(this.state.client.alerts.standing.length));
     put(byId('open'), String(open.length));
     byId('cancelall').hidden = open.length === 0;
     put(byId('cancelall'), `Cancel all ${open.length}`);
@@ -154,7 +119,8 @@ export class Blotter {
     put(byId('unknown').querySelector('b') as Element, String(unknown.length));
     if (this.tab === 0) this.orders(unknown.concat(orders.filter((order) => order.state !== 'unknown')));
     else if (this.tab === 1) this.fills();
-    else this.notices();
+    else if (this.tab === 2) this.notices();
+    else this.alerts.paint((count, text) => this.none(count, text));
   }
 
   private none(count: number, text: string): void {

@@ -1,6 +1,6 @@
 // What all panels of the page share: the client, the symbols, the selection, and what is proven right now.
 
-import { Client, STATE, type Instrument, type Merged, type Notice, type Print, type Stale, type Welcome } from '../sdk/index.js';
+import { Client, STATE, conditionText, type Alert, type Instrument, type Merged, type Notice, type Print, type Stale, type Welcome } from '../sdk/index.js';
 import { span } from './dom.js';
 
 /** Without a heartbeat for longer than this nothing is proven, ms. */
@@ -45,6 +45,8 @@ export class PageState {
   ackMs: number | null = null;
   /** What the gateway's readiness says of the order log. */
   durability = '';
+  /** Shows what was said last, and the tab that holds it; set by the blotter. */
+  said: (text: string, tab: number) => void = () => undefined;
   /** Close code of the last connection and the gateway's word for it. */
   closed = '';
 
@@ -61,6 +63,7 @@ export class PageState {
       left: (instrument) => this.left(instrument),
       orders: () => (this.ordersChanged = true),
       notice: (notice) => this.notice(notice),
+      alert: (alert, fired) => this.alert(alert, fired),
       freshness: (shard, why) => this.freshness(shard, why),
       mismatch: (channel, symbols) => this.note('mismatch', `${channel} asked for in full: ${symbols.join(', ')}`),
       link: (_link, detail) => this.linkMoved(detail),
@@ -120,8 +123,21 @@ export class PageState {
 
   private notice(notice: Notice): void {
     if (notice.code === 'stale' || notice.code === 'fresh') return; // told by `freshness`
+    if (notice.code === 'operator') {
+      const text = `${String(notice['from'])}: ${String(notice['text'])}`;
+      this.note('operator', text);
+      return this.said(text, 2);
+    }
     const rest = Object.entries(notice).filter(([key]) => key !== 'op' && key !== 'code');
     this.note(notice.code, rest.map(([key, value]) => `${key} ${String(value)}`).join(', '));
+  }
+
+  private alert(alert: Alert, fired: boolean): void {
+    this.ordersChanged = true;
+    if (!fired || alert.condition === undefined) return;
+    const text = `${alert.symbol}: ${conditionText(alert.condition)}, seen ${alert.seen}${alert.note === undefined ? '' : ` (${alert.note})`}`;
+    this.note('alert fired', text);
+    this.said(text, 3);
   }
 
   /** Adds a line to the notices. */

@@ -1,16 +1,20 @@
 // One connection to a gateway that comes back by itself: hello, subscriptions, orders, heartbeats, repair.
 
+import { Alerts } from './alerts.js';
 import { StaleShards, type Freshness, type Stale } from './freshness.js';
 import type { Instrument } from './instrument.js';
 import { isData } from './json.js';
 import { Orders, type Order } from './orders.js';
 import { reconnects } from './protocol.js';
 import type {
+  Alert,
+  AlertReply,
   BudgetSet,
   Channel,
   ErrorReply,
   Hashes,
   Heartbeat,
+  NewAlert,
   NewOrder,
   Notice,
   OrderReply,
@@ -18,6 +22,8 @@ import type {
   RateSet,
   Rejected,
   Report,
+  SessionState,
+  Sessions,
   Subscribed,
   Unsubscribed,
   VisibleSet,
@@ -63,6 +69,8 @@ export interface ClientOptions extends ViewEvents {
   welcome?(welcome: Welcome): void;
   orders?(): void;
   notice?(notice: Notice): void;
+  /** An alert has another state; `fired` is true once, when it has just fired. */
+  alert?(alert: Alert, fired: boolean): void;
   /** Symbols of this shard are stale because of this; null: they are fresh. What is let go is not told. */
   freshness?(shard: number, why: Stale | null): void;
   /** An adaptive slot runs at another interval now. */
@@ -104,6 +112,13 @@ interface OrdersReply {
   more: boolean;
 }
 
+/** An answer that comes in parts. */
+interface Parts {
+  op: string;
+  id?: number;
+  more?: boolean;
+}
+
 interface Pending {
   resolve(value: never): void;
   reject(error: RequestError): void;
@@ -128,6 +143,7 @@ export class Client {
   view: View;
   readonly timing: Timing;
   readonly orders: Orders;
+  readonly alerts = new Alerts();
   readonly repairs: Repairs;
   readonly stale = new StaleShards();
   link: Link = 'connecting';
@@ -146,6 +162,8 @@ export class Client {
   private rowsOnScreen: string[] = [];
   private nextId = 1;
   private rows: Report[] = [];
+  private alertRows: Alert[] = [];
+  private sessionRows: SessionState[] = [];
   private retry: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly options: ClientOptions) {
@@ -203,6 +221,7 @@ export class Client {
     socket?.close(1000, 'normal');
     this.settleLost();
     this.orders.clear();
+    this.alerts.clear();
     this.start();
   }
 
@@ -305,6 +324,16 @@ export class Client {
       case 'report':
         this.orders.report(message as unknown as Report);
         return this.options.orders?.();
+      case 'alert': {
+        const alert = message as unknown as Alert;
+        this.orders.counted(alert.seq ?? 0, alert.block ?? 0);
+        return this.alerted(alert);
+      }
+      case 'alert.reply': {
+        const { alert } = message as AlertReply;
+        if (alert !== undefined) this.alerted(alert);
+        return this.other(message);
+      }
       case 'notice':
         return this.noticed(message as Notice);
       case 'error':
@@ -329,7 +358,9 @@ export class Client {
     this.askWanted();
     if (welcome.account !== null) {
       this.rows = [];
+      this.alertRows = [];
       this.request({ op: 'orders' }).catch(() => undefined);
+      this.request({ op: 'alerts' }).catch(() => undefined);
     }
   }
 
@@ -363,6 +394,11 @@ export class Client {
     } catch (error) {
       this.untold(error);
     }
+  }
+
+  private alerted(alert: Alert): void {
+    const fired = this.alerts.take(alert);
+    this.options.alert?.(alert, fired);
   }
 
   private noticed(notice: Notice): void {
@@ -428,6 +464,8 @@ export class Client {
   /** Answers without a case of their own: `orders`, `order.state`, `paused`, `repairing`, `pong`, and newer ones. */
   private other(message: { op: string; id?: number; [field: string]: unknown }): void {
     if (message.op === 'orders') this.listed(message as unknown as OrdersReply);
+    if (message.op === 'alerts') this.alertsListed(message as unknown as Parts & { alerts: Alert[] });
+    if (message.op === 'sessions') this.sessionsListed(message as unknown as Parts & Sessions);
     if (message['more'] !== true) this.ended(message.id)?.resolve(message as never);
   }
 
@@ -439,6 +477,27 @@ export class Client {
     this.rows = [];
     for (const order of elsewhere) this.status(order.chain.at(-1) ?? order.clOrdId).catch(() => undefined);
     this.options.orders?.();
+  }
+
+  /** Parts of `alerts`; behind the last one, what stands here and not there is asked for: it ended unheard. */
+  private alertsListed(message: Parts & { alerts: Alert[] }): void {
+    this.alertRows.push(...message.alerts);
+    if (message.more) return;
+    const ended = this.alerts.listed(this.alertRows);
+    this.alertRows = [];
+    for (const alert of ended) {
+      const { cl_alert_id, symbol, condition } = alert;
+      // Its id is known: the answer is its end, nothing is set.
+      if (symbol !== undefined && condition !== undefined) this.alert({ cl_alert_id, symbol, condition }).catch(() => undefined);
+    }
+    for (const alert of this.alerts.standing) this.options.alert?.(alert, false);
+  }
+
+  private sessionsListed(message: Parts & Sessions): void {
+    this.sessionRows.push(...message.sessions);
+    if (message.more) return;
+    message.sessions = this.sessionRows;
+    this.sessionRows = [];
   }
 
   private request<T>(message: { op: string; [field: string]: unknown }, order: string | null = null): Promise<T> {
@@ -541,5 +600,25 @@ export class Client {
   /** Makes the fate of an id definite: its present state, or a logged "never will be". */
   resolve(clOrdId: string): Promise<OrderOutcome> {
     return this.request<OrderOutcome>({ op: 'order.resolve', cl_ord_id: clOrdId }, clOrdId);
+  }
+
+  /** Sets an alert. Rejects when it was refused or the connection went; asking again with the same id is safe. */
+  alert(alert: NewAlert): Promise<AlertReply> {
+    return this.request<AlertReply>({ op: 'alert.new', ...alert });
+  }
+
+  /** Ends an alert: the answer is definite, also when it had fired or never was. */
+  cancelAlert(clAlertId: string): Promise<AlertReply> {
+    return this.request<AlertReply>({ op: 'alert.cancel', cl_alert_id: clAlertId });
+  }
+
+  /** Says something to all live sessions, or to those of an account. Only for operators. */
+  sendNotice(text: string, account?: string): Promise<{ op: 'notice.sent'; ts_us: number }> {
+    return this.request({ op: 'notice.send', text, ...(account === undefined ? {} : { account }) });
+  }
+
+  /** The live sessions of all gateways, or those of an account. Only for operators; one question at a time. */
+  sessions(account?: string): Promise<Sessions> {
+    return this.request<Sessions>({ op: 'sessions', ...(account === undefined ? {} : { account }) });
   }
 }

@@ -1,5 +1,6 @@
 // Tickgate for browsers and Node: readers of all forms, view with accounting, client with orders.
 
+export { Alerts, conditionText } from './alerts.js';
 export { Client, RequestError, type ClientOptions, type Link, type OrderOutcome, type Outcome } from './client.js';
 export { decode, readHead, type Sink } from './compact.js';
 export { decodeFixed } from './fixed.js';

@@ -167,13 +167,19 @@ export class Orders {
     }
   }
 
+  /** A report that is not of an order: it is of the same row of numbers. Returns whether it is new. */
+  counted(seq: number, block: number): boolean {
+    if (seq <= this.lastSeq) return false;
+    if (this.lastSeq !== 0 && seq !== this.lastSeq + 1) this.gaps++;
+    this.lastSeq = seq;
+    this.lastBlock = block;
+    return true;
+  }
+
   /** A report, a present state, or a row of `orders`. */
   report(message: Report): Order | null {
     if (message.op === 'report' && typeof message.seq === 'number') {
-      if (message.seq <= this.lastSeq) return null;
-      if (this.lastSeq !== 0 && message.seq !== this.lastSeq + 1) this.gaps++;
-      this.lastSeq = message.seq;
-      if (typeof message.block === 'number') this.lastBlock = message.block;
+      if (!this.counted(message.seq, message.block ?? this.lastBlock)) return null;
     }
     const order = this.find(message);
     order.chain.includes(message.cl_ord_id) || order.chain.push(message.cl_ord_id);

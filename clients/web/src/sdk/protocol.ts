@@ -135,6 +135,7 @@ export interface ErrorReply {
   retry: string;
   after_ms?: number;
   cl_ord_id?: string;
+  cl_alert_id?: string;
 }
 
 export interface OrderReply {
@@ -173,7 +174,73 @@ export interface Report {
   [field: string]: unknown;
 }
 
-/** `stale` has `shard`, `reason` and `age_ms`; `fresh` has `shard`; `token_expiring` has `expires_at_us`. */
+/** What an alert waits for; a level is decimal text. */
+export type AlertCondition =
+  | { on: 'bid' | 'ask' | 'last'; crosses: 'up' | 'down'; level: string }
+  | { on: 'spread'; above_ticks: number }
+  | { on: 'stale'; longer_than_ms: number };
+
+/** A new alert; `note` has at most 64 characters. */
+export interface NewAlert {
+  cl_alert_id: string;
+  symbol: string;
+  condition: AlertCondition;
+  expires_us?: number;
+  note?: string;
+}
+
+/** State of an alert; `seq` and `block` stand where the log says it. */
+export interface Alert {
+  op?: string;
+  seq?: number;
+  block?: number;
+  cl_alert_id: string;
+  state: 'standing' | 'fired' | 'cancelled' | 'expired' | 'burned';
+  symbol?: string;
+  condition?: AlertCondition;
+  expires_us?: number;
+  note?: string;
+  /** What was seen when it fired: a price, ticks or milliseconds. */
+  seen?: string;
+  ts_us: number;
+}
+
+export interface AlertReply {
+  op: 'alert.reply';
+  id?: number;
+  cl_alert_id: string;
+  /** `stored`, `known` or `unknown`: then an `alert`, or the same request again, decides. */
+  outcome: string;
+  report_seq?: number;
+  block?: number;
+  alert?: Alert;
+}
+
+/** One live session, for operators. */
+export interface SessionState {
+  gateway: string;
+  number: number;
+  session: string | null;
+  account: string | null;
+  operator: boolean;
+  form: string;
+  subscriptions: number;
+  slots: number;
+  blocked: boolean;
+  backlog: number;
+  frames: number;
+  connected_us: number;
+}
+
+/** Sessions of all gateways; those that did not answer are named. */
+export interface Sessions {
+  op: 'sessions';
+  sessions: SessionState[];
+  gateways: { gateway: string; count: number; told: number }[];
+  missing: string[];
+}
+
+/** `stale` has `shard`, `reason` and `age_ms`; `fresh` has `shard`; `token_expiring` has `expires_at_us`; `operator` has `text`, `from` and `ts_us`. */
 export interface Notice {
   op: 'notice';
   code: string;

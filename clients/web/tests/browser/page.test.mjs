@@ -81,6 +81,47 @@ test('a stale symbol says why in the bar, its row, the symbol and the notices', 
   }
 });
 
+test('an alert is set, fires, is cancelled, and an operator is heard', async () => {
+  const gateway = await scripted({ symbols: 20, moving: false });
+  const { page, errors, close } = await open(`http://127.0.0.1:${gateway.port}/`);
+  try {
+    await until(page, '#cnt', (now) => now === '20 symbols', 'all symbols');
+    await page.click('#tb3');
+    await until(page, '#tp .empty', (now) => now.startsWith('No alerts'), 'none yet');
+    await page.click('#alertf button');
+    await until(page, '#alertf span', (now) => now === 'level is no price of this symbol', 'no level is no alert');
+    for (const level of ['61000.10', '2.5']) {
+      await page.fill('#alertf input[aria-label=Level]', level);
+      await page.fill('#alertf input[aria-label=Note]', '<b>top</b>');
+      await page.press('#alertf input[aria-label=Note]', 'Enter');
+      await until(page, '#alertf span', (now) => now === 'set', 'stored');
+      assert.equal(await page.inputValue('#alertf input[aria-label=Level]'), '');
+    }
+    await until(page, '#c3', (now) => now === '2', 'two stand');
+    await until(page, '#tp tbody tr:first-child', (now) => /^Waiting.*last up through 2.5<b>top<\/b>/.test(now), 'the newest first, its note as text');
+    for (const width of [1600, 1280, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.screenshot({ path: `${OUT}alerts-${width}.png` });
+    }
+    await page.setViewportSize({ width: 1600, height: 800 });
+    await page.click('#tp tbody tr:first-child .cx');
+    await until(page, '#c3', (now) => now === '1', 'one is cancelled');
+    gateway.sessions.forEach((session) => session.fire('61000.20'));
+    await until(page, '#said', (now) => now.includes('last up through 61000.10, seen 61000.20'), 'it says that it fired');
+    await until(page, '#tp tbody tr:first-child', (now) => now.startsWith('Fired') || now.startsWith('Cancelled'), 'nothing stands');
+    await page.click('#said');
+    assert.equal(await page.locator('#said').isVisible(), false);
+    gateway.sessions.forEach((session) => session.say('notice', { code: 'operator', text: 'Back <at> nine', from: 'OPS', ts_us: 1 }));
+    await until(page, '#said', (now) => now === 'OPS: Back <at> nine', 'the operator is heard');
+    await page.click('#said');
+    await until(page, '#tp tbody tr:first-child', (now) => now.endsWith('operatorOPS: Back <at> nine'), 'and stands in the notices');
+    assert.deepEqual(errors, []);
+  } finally {
+    await close();
+    await gateway.stop();
+  }
+});
+
 test('nothing is green without a link, and the page comes back by itself', async () => {
   const gateway = await scripted({ symbols: 30 });
   const allow = (line) => line.includes('WebSocket') || line.includes('ERR_');

@@ -207,6 +207,10 @@ class Session {
       this.subscribe(message);
     } else if (op === 'orders') {
       this.say('orders', { id, block: 0, report_seq: 0, orders: [], more: false });
+    } else if (op === 'alerts') {
+      this.say('alerts', { id, block: 0, report_seq: 0, alerts: [], more: false });
+    } else if (op.startsWith('alert.')) {
+      this.alert(message);
     } else if (op.startsWith('order.')) {
       this.order(message);
     } else if (op === 'repair') {
@@ -214,6 +218,23 @@ class Session {
     } else if (op === 'hashes') {
       this.hashes(message);
     }
+  }
+
+  /** Sets or cancels an alert; `fire` says that one has come true. */
+  alert({ id, op, cl_alert_id, symbol, condition, note }) {
+    const kept = (this.alerts ??= new Map()).get(cl_alert_id);
+    const seq = this.options.nextSeq();
+    const set = { cl_alert_id, symbol, condition, note, ts_us: Date.now() * 1000 };
+    const state = op === 'alert.new' ? { ...set, state: 'standing' } : { ...kept, state: 'cancelled' };
+    this.alerts.set(cl_alert_id, state);
+    this.say('alert', { seq, block: seq, ...state });
+    this.say('alert.reply', { id, cl_alert_id, outcome: 'stored', report_seq: seq, block: seq, alert: state });
+  }
+
+  fire(seen) {
+    const standing = [...this.alerts.values()].find(({ state }) => state === 'standing');
+    const seq = this.options.nextSeq();
+    this.say('alert', { seq, block: seq, ...standing, state: 'fired', seen });
   }
 
   subscribe({ id, channel }) {

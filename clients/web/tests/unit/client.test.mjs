@@ -119,7 +119,7 @@ test('a lost connection leaves orders unknown, comes back, subscribes again and 
   const { id } = again.sent.find((message) => message.op === 'orders');
   again.onmessage({ data: JSON.stringify({ op: 'orders', id, block: 3, report_seq: 2, orders: [], more: false }) });
   assert.equal(sockets.length, 2);
-  assert.deepEqual(again.sent.map((message) => message.op), ['hello', 'subscribe', 'orders', 'order.status']);
+  assert.deepEqual(again.sent.map((message) => message.op), ['hello', 'subscribe', 'orders', 'alerts', 'order.status']);
   assert.deepEqual(again.sent[1].symbols, ['*', 'A']);
   client.close();
 });

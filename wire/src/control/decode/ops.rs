@@ -1,6 +1,8 @@
 //! What each `op` may hold, and its meaning.
 
+use super::alerts::{ALERT_CANCEL, ALERT_NEW, NOTICE_SEND, SESSIONS};
 use super::{Field, MAX_WHOLE, Message, NAME_CHARACTERS, bad, fault, set, shown, whole, width};
+use crate::alert::AlertAct;
 use crate::control::request::{
     BYTES_PER_S, Channel, Cursor, EXPIRES_MS_MAX, Hello, INTERVAL_MS_DEFAULT, MAX_AGE_MS, Names, Op,
     REQUEST_BUCKETS_MAX, REQUEST_PATTERNS_MAX, REQUEST_SYMBOLS_MAX, STATS_MS, Selection, SetRate, Subscribe,
@@ -9,7 +11,7 @@ use crate::control::{Fault, TOKEN_BYTES_MAX, Token};
 use crate::error::ErrorCode;
 use crate::instrument::valid_pattern;
 use crate::num::Number;
-use crate::order::{AccountId, Act, NewOrder, OrdType, SessionName, Side, Symbol, TimeInForce};
+use crate::order::{Act, NewOrder, OrdType, SessionName, Side, Symbol, TimeInForce};
 use crate::view_hash::BUCKETS;
 use simd_json::{Node, StaticNode};
 
@@ -78,7 +80,11 @@ impl<'a> Message<'_, 'a> {
             "order.cancel" => CANCEL,
             "order.replace" => REPLACE,
             "order.status" | "order.resolve" => BY_ID,
-            "pause" | "unpause" | "orders" => PLAIN,
+            "pause" | "unpause" | "orders" | "alerts" => PLAIN,
+            "alert.new" => ALERT_NEW,
+            "alert.cancel" => ALERT_CANCEL,
+            "notice.send" => NOTICE_SEND,
+            "sessions" => SESSIONS,
             "order.cancel_all" => {
                 return Err(fault(ErrorCode::NotSupportedYet, "op: order.cancel_all".to_owned()));
             }
@@ -113,6 +119,11 @@ impl<'a> Message<'_, 'a> {
             "order.resolve" => asked(Act::Resolve { cl_ord_id: self.cl_ord_id(Field::ClOrdId)? }),
             "pause" => Op::Pause,
             "unpause" => Op::Unpause,
+            "alert.new" => self.alert_new()?,
+            "alert.cancel" => self.alert_cancel()?,
+            "alerts" => Op::Alert(AlertAct::List),
+            "notice.send" => self.notice_send()?,
+            "sessions" => Op::Sessions { account: self.named_account()? },
             _ => asked(Act::Open),
         })
     }
@@ -124,14 +135,8 @@ impl<'a> Message<'_, 'a> {
         } else {
             SessionName::default()
         };
-        let account = if self.has(Field::Account) {
-            let account = AccountId::new(self.text(Field::Account)?);
-            Some(account.map_err(|error| bad("account", &format!("{error}: 1 to 32 of {NAME_CHARACTERS}")))?)
-        } else {
-            None
-        };
         let token = if self.has(Field::Token) { Some(self.token()?) } else { None };
-        Ok(Hello { session, account, token, resume: self.cursor()? })
+        Ok(Hello { session, account: self.named_account()?, token, resume: self.cursor()? })
     }
 
     /// Whether it is one is for whoever verifies it; no message repeats any of it.
