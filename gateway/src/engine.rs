@@ -4,6 +4,7 @@
 //! and [`Ingest::wants`]. One thread owns a `Engine`; more workers would each own one.
 
 pub mod adapt;
+mod beats;
 mod depth;
 mod freshness;
 mod memory;
@@ -27,23 +28,19 @@ use crate::last_value::{Bounds, Received, Table};
 use crate::mutants::broken;
 use crate::offer::CatchUp;
 use crate::outbox::{Counters, Drained, Outbox, Scratch, Shared, Socket, Write};
-use crate::stats::{STATS_SESSIONS_MAX, SessionStats};
 use crate::view_hash;
 use adapt::{Adapt, Patience, Turn};
+use beats::HEARTBEAT_PARTS;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
-use wire::control::reply::text;
 use wire::control::{Channel, Entitlements};
 use wire::frame::Form;
 use wire::instrument::{Definitions, InstrumentId};
 use wire::shard::StaleReason;
 use wire::view_hash::ViewHash;
-
-/// Heartbeats are spread over this many parts of a second.
-const HEARTBEAT_PARTS: i64 = 20;
 
 /// Time between heartbeats of a session, µs.
 pub const HEARTBEAT_US: i64 = 1_000_000;
@@ -388,58 +385,6 @@ impl<S: Socket> Engine<S> {
             }
         }
         (self.scratch.wanted, self.scratch.spans) = (wanted, spans);
-    }
-
-    fn beat(&mut self, now_us: i64) {
-        let part_us = HEARTBEAT_US / HEARTBEAT_PARTS;
-        let upto = now_us / part_us;
-        let parts = (upto - self.beaten).min(HEARTBEAT_PARTS);
-        for part in (upto - parts + 1)..=upto {
-            self.beat_part(part - 1, now_us, Self::beat_now);
-            self.beat_part(part, now_us, Self::beat_soon);
-        }
-        self.beaten = upto;
-    }
-
-    fn beat_part(&mut self, part: i64, now_us: i64, beat: impl Fn(&mut Self, u32, i64)) {
-        let mine = usize::try_from(part.rem_euclid(HEARTBEAT_PARTS)).unwrap_or(0);
-        for session in (mine..self.outboxes.len()).step_by(20) {
-            beat(self, u32::try_from(session).unwrap_or(u32::MAX), now_us);
-        }
-    }
-
-    /// A session's heartbeat is due: it goes out in front of the next market data, or at the next part. A write less.
-    fn beat_soon(&mut self, session: u32, now_us: i64) {
-        let Some(outbox) = self.outboxes[session as usize].as_mut() else { return };
-        if outbox.is_stuck(now_us, self.config.stuck_after_us) {
-            return self.events.push(SessionEvent::End(session, CloseReason::SlowConsumer));
-        }
-        outbox.heartbeat();
-        let backlog = outbox.backlog();
-        let due = outbox.stats.as_mut().filter(|stats| stats.is_due(now_us));
-        if let Some(report) = due.map(|stats| stats.report(backlog, now_us)) {
-            self.answer(session, text("stats", &report).as_bytes(), now_us);
-        }
-    }
-
-    /// Lets a session be told its statistics every `every_ms`; 0 = no more. False: as many sessions as may do so do.
-    pub fn tell_stats(&mut self, session: u32, every_ms: u32, now_us: i64) -> bool {
-        let asking = self.outboxes.iter().flatten().filter(|outbox| outbox.stats.is_some()).count();
-        let Some(outbox) = self.outboxes.get_mut(session as usize).and_then(Option::as_mut) else {
-            return false;
-        };
-        let may = asking < STATS_SESSIONS_MAX || outbox.stats.is_some();
-        let every_us = i64::from(every_ms) * 1_000;
-        outbox.stats =
-            (every_ms > 0 && may).then(|| SessionStats::new(every_us, now_us)).flatten().map(Box::new);
-        every_ms == 0 || outbox.stats.is_some()
-    }
-
-    /// There was no market data to go out with.
-    fn beat_now(&mut self, session: u32, now_us: i64) {
-        if self.outbox(session).is_some_and(Outbox::owes_heartbeat) {
-            self.drain_free(session, now_us);
-        }
     }
 
     /// Opens a session.

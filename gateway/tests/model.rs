@@ -13,6 +13,7 @@ mod model {
     pub(crate) mod lists;
     pub(crate) mod losses;
     pub(crate) mod random;
+    pub(crate) mod shown;
     pub(crate) mod thin;
     pub(crate) mod world;
 }

@@ -258,9 +258,8 @@ mod tests {
     use crate::alert::AlertCondition;
     use wire::control::{Decoder, Op};
 
-    #[test]
-    fn the_gateway_reads_every_request() {
-        let order = NewOrder {
+    fn order() -> NewOrder<'static> {
+        NewOrder {
             cl_ord_id: "c-1",
             symbol: "BTCUSDT.BINANCE",
             side: "buy",
@@ -268,14 +267,22 @@ mod tests {
             tif: "ioc",
             qty: "0.5",
             price: Some("61000.10"),
-        };
-        let alert = NewAlert {
+        }
+    }
+
+    fn alert() -> NewAlert<'static> {
+        NewAlert {
             cl_alert_id: "a-1",
             symbol: "BTCUSDT.BINANCE",
             condition: AlertCondition::Bid { crosses: "up", level: "61000.10" },
             expires_us: Some(5),
             note: Some("top"),
-        };
+        }
+    }
+
+    #[test]
+    fn the_gateway_reads_every_request() {
+        let (order, alert) = (order(), alert());
         let symbols = ["ETH*"];
         let (id, channel, symbols) = (7, Channel::Quote, &symbols[..]);
         let requests = [

@@ -2,7 +2,7 @@
 
 use super::feed::History;
 use super::lists::Lists;
-use super::world::{FILTERED, passes};
+use super::shown::{FILTERED, passes};
 use gateway::outbox::{GROUP_BYTES_MAX, Socket, Write};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};

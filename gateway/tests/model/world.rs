@@ -6,6 +6,7 @@ use super::client::{Client, Truth, Wire};
 use super::feed::{History, Publisher, SHARDS, SIZES, symbol};
 use super::losses::Losses;
 use super::random::Random;
+use super::shown::{FILTERED, passes, views};
 use bytes::Bytes;
 use gateway::bits::Bits;
 use gateway::engine::{Engine, EngineConfig, SessionEvent};
@@ -15,17 +16,16 @@ use gateway::offer::CatchUp;
 use gateway::outbox::Drained;
 use gateway::pending::Join;
 use std::collections::{BTreeMap, HashMap};
-use wire::control::filter::{Comparison, Filter, FilterField, Test};
-use wire::control::{Channel, DEPTHS, Fields, Period, View as ViewOf};
+use wire::control::Channel;
 use wire::frame::{Form, QuoteImage, State};
 use wire::instrument::InstrumentId;
-use wire::tick::{Quote, Status};
+use wire::tick::Status;
 
 const CLIENTS: usize = 6;
 const BOUNDS: Bounds = Bounds { stale_after_us: 400_000, quiet_after_us: 1_000_000 };
 
 /// Something on its way.
-enum Parcel {
+pub(super) enum Parcel {
     Batch(u16, Bytes),
     Snapshot(u16, Vec<u8>),
     Page(u16, Option<Vec<u8>>),
@@ -35,30 +35,30 @@ enum Parcel {
 pub(crate) struct World {
     seed: u64,
     short: bool,
-    random: Random,
-    now_us: i64,
-    publishers: Vec<Publisher>,
+    pub(super) random: Random,
+    pub(super) now_us: i64,
+    pub(super) publishers: Vec<Publisher>,
     losses: Vec<Losses>,
     /// Instruments of a shard.
     size: usize,
     /// Shard and index of each instrument.
     places: Vec<(usize, usize)>,
     /// Until when nothing of a shard comes through, µs.
-    cut_until_us: Vec<i64>,
+    pub(super) cut_until_us: Vec<i64>,
     histories: HashMap<(String, u64), History>,
     post: BTreeMap<(i64, u64), Parcel>,
     posted: u64,
     asked_us: Vec<i64>,
-    engine: Engine<Wire>,
-    clients: Vec<Client>,
+    pub(super) engine: Engine<Wire>,
+    pub(super) clients: Vec<Client>,
     /// Since when nothing but its own budget hinders each client, µs.
     free_us: Vec<i64>,
     symbols: HashMap<u32, String>,
     epochs: HashMap<(u32, u64), u64>,
-    lossy: bool,
+    pub(super) lossy: bool,
     /// Nothing disturbs the feed: no symbol may be called stale.
     calm: bool,
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 macro_rules! truth {
@@ -214,7 +214,7 @@ impl World {
         self.send(self.now_us + late, Parcel::Batch(number, payload));
     }
 
-    fn send(&mut self, at_us: i64, parcel: Parcel) {
+    pub(super) fn send(&mut self, at_us: i64, parcel: Parcel) {
         self.posted += 1;
         self.post.insert((at_us, self.posted), parcel);
     }
@@ -249,20 +249,6 @@ impl World {
             self.epochs.insert((id.0, u64::from(image.quote.epoch_count)), image.quote.feed_epoch);
             let (shard, index) = self.places[id.index()];
             self.losses[shard].check(index, &image);
-        }
-    }
-
-    /// Asks for the pages that books need; answers may be late, or never come.
-    fn ask_books(&mut self) {
-        for shard in 0..SHARDS {
-            let at = usize::from(shard);
-            let Some(request) = self.engine.book_request(shard, self.now_us) else { continue };
-            let lost = self.lossy
-                && !self.quiet
-                && (self.now_us < self.cut_until_us[at] || self.random.in_thousand(100));
-            let late = if self.quiet { 0 } else { i64::try_from(self.random.below(25_000)).unwrap() };
-            let page = (!lost).then(|| self.publishers[at].page(&request, self.now_us));
-            self.send(self.now_us + late, Parcel::Page(shard, page));
         }
     }
 
@@ -351,41 +337,13 @@ impl World {
         }
     }
 
-    fn ids(&mut self) -> Vec<InstrumentId> {
+    pub(super) fn ids(&mut self) -> Vec<InstrumentId> {
         let known = self.engine.directory.len();
         (0..u32::try_from(known).unwrap()).map(InstrumentId).filter(|_| self.random.below(3) == 0).collect()
     }
 
     fn channel(&mut self) -> Channel {
         Channel::ALL[[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4][self.random.below(11)]]
-    }
-
-    /// Subscribes to books, bars or status.
-    fn subscribe_plain(&mut self, at: usize, channel: Channel) {
-        let class = [0, 1, 3, 5, 7][self.random.below(5)];
-        let nth = self.random.below(3);
-        let view = match channel {
-            Channel::Book => ViewOf::Book { depth: DEPTHS[nth] },
-            Channel::Bar => ViewOf::Bar { period: Period::ALL[nth % 2] },
-            _ => ViewOf::Status,
-        };
-        let session = self.clients[at].session;
-        let mut ids = self.ids();
-        let outbox = self.engine.outbox(session).unwrap();
-        ids.retain(|id| outbox.slot_of(channel, *id).is_none());
-        if ids.is_empty() || outbox.joins().next().is_some() {
-            return;
-        }
-        let Ok(slot) = self.engine.slot(session, class, &view, self.random.below(2) == 0, self.now_us) else {
-            return;
-        };
-        let depth = if let ViewOf::Book { depth } = view { depth } else { 0 };
-        let head = format!(
-            "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"depth\":{depth}",
-            channel.word()
-        );
-        let join = Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms: None };
-        self.engine.join(session, join, self.now_us);
     }
 
     fn subscribe(&mut self, at: usize) {
@@ -598,28 +556,6 @@ impl World {
         self.clients.iter().for_each(Client::check_notices);
     }
 
-    /// Books, bars and status of a client at the end.
-    fn check_plain(&self, client: &Client, id: InstrumentId, history: Option<&History>) {
-        let outbox = self.engine.outbox(client.session).unwrap();
-        let row = self.engine.table.row(id).unwrap();
-        let state = row.image.quote.state;
-        if outbox.slot_of(Channel::Book, id).is_some() {
-            let view = client.view.book(id.0).expect("every held book is told");
-            let said = history.map_or(0, |history| history.books.len() as u64);
-            assert_eq!((view.total, view.state), (said, state), "{:?}", client.form);
-        }
-        if let Some(slot) = outbox.slot_of(Channel::Bar, id) {
-            let view = client.view.bar(id.0).expect("all held bars are told");
-            let Some(ViewOf::Bar { period }) = self.engine.view(client.session, slot) else { panic!() };
-            let newest = self.engine.bars.bars(id, *period).last().copied().unwrap_or_default();
-            assert_eq!((view.last, view.state), (newest, state), "{:?}", client.form);
-        }
-        if outbox.slot_of(Channel::Status, id).is_some() {
-            let view = client.view.status(id.0).expect("every held status is told");
-            assert_eq!((view.status, view.state), (row.status, state), "{:?}", client.form);
-        }
-    }
-
     fn act_on_repairs(&mut self) {
         for client in &mut self.clients {
             if std::mem::take(&mut client.wants_repair) {
@@ -637,25 +573,4 @@ fn open(engine: &mut Engine<Wire>, at: usize, now_us: i64, keeps_up: bool) -> Cl
     let mut client = Client::new(form, wire, session);
     client.keeps_up = keeps_up;
     client
-}
-
-/// Number of the view with a filter.
-pub(crate) const FILTERED: usize = 5;
-
-/// The views of the model: most whole, some cut, one filtered.
-fn views(nth: usize) -> ViewOf {
-    let fields =
-        [Fields::All, Fields::All, Fields::All, Fields::Price, Fields::Coarse, Fields::All][nth.max(2)];
-    let at_most = |value: &str| Comparison {
-        field: FilterField::Bid,
-        test: Test::AtMost,
-        value: value.parse().unwrap(),
-    };
-    let filter = (nth == FILTERED).then(|| Filter(vec![vec![at_most("10.03")]]));
-    ViewOf::Market { fields, filter }
-}
-
-/// What [`views`]' filter says of a quote.
-pub(crate) fn passes(quote: &Quote) -> bool {
-    quote.bid_size > 0 && quote.bid <= 1_003
 }
