@@ -185,6 +185,9 @@ fn answer<S: Site>(
     door: &Door,
     upgraded: &RefCell<Option<Upgrade>>,
 ) -> Answer {
+    if bears_token(request.uri().query()) {
+        return plain(StatusCode::BAD_REQUEST, "a token is no part of a URL");
+    }
     if !cors::is_shared(request.uri().path()) {
         return own(request, site, door, upgraded);
     }
@@ -213,6 +216,10 @@ fn shared<S: Site>(
         Ok(stream) => stream,
         Err(refused) => return refused.into_response(),
     };
+    if !site.has_memory() {
+        door.admission.refuse(Refusal::Memory);
+        return busy("no memory for another session");
+    }
     let begun = Rc::new(Cell::new(false));
     let mut response = Response::new(Either::Right(Begun(Rc::clone(&begun))));
     for (name, value) in [
@@ -254,9 +261,6 @@ fn own<S: Site>(
     door: &Door,
     upgraded: &RefCell<Option<Upgrade>>,
 ) -> Answer {
-    if bears_token(request.uri().query()) {
-        return plain(StatusCode::BAD_REQUEST, "a token is no part of a URL");
-    }
     let echo = match request.uri().path() {
         "/ws" => false,
         "/echo" if door.socket_echo => true,

@@ -228,8 +228,10 @@ fn schemas() -> Value {
             ("ready", flag.clone()), ("bus", json!({"enum": ["connected", "disconnected"]})),
             ("clients", whole.clone()), ("instruments", whole.clone()), ("shards", list("Shard")),
             ("orders", flag.clone()), ("durability", durability.clone()), ("partitions", list("Partition")),
-            ("boot_id", text),
+            ("connections", json!({"$ref": "#/components/schemas/Used"})),
+            ("memory_bytes", json!({"$ref": "#/components/schemas/Used"})), ("boot_id", text),
         ]),
+        "Used": object(&[("now", whole.clone()), ("max", whole.clone())]),
         "Shard": object(&[
             ("shard", whole.clone()), ("state", json!({"enum": ["defining", "idle", "syncing", "synced"]})),
             ("feed_epoch", whole.clone()),
