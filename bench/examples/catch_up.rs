@@ -117,7 +117,11 @@ fn subscribe(engine: &mut Engine<Pipe>, session: u32, channel: Channel) -> Resul
     let slot = engine.slot(session, 3, &Shown::default(), false, BEGIN_US).map_err(|code| code.code())?;
     let head = format!("\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot}", channel.word());
     let ids = engine.directory.iter().map(|(id, _)| id).collect();
-    engine.join(session, Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None }, BEGIN_US);
+    engine.join(
+        session,
+        Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None, resume: None },
+        BEGIN_US,
+    );
     Ok(())
 }
 

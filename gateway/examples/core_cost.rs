@@ -125,7 +125,11 @@ fn subscribe(engine: &mut Engine<Sink>, feed: &mut Feed, form: Form) {
         }
         for channel in Channel::MARKET {
             let (head, tail, ids) = ("\"op\":\"subscribed\"".to_owned(), String::new(), ids.iter().collect());
-            engine.join(session, Join { head, tail, channel, slot, ids, max_age_ms: None }, BEGIN_US);
+            engine.join(
+                session,
+                Join { head, tail, channel, slot, ids, max_age_ms: None, resume: None },
+                BEGIN_US,
+            );
         }
     }
 }

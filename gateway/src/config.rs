@@ -95,6 +95,11 @@ pub struct Config {
     #[arg(long, env = "TICKGATE_QUIET_AFTER_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=600_000))]
     pub quiet_after_ms: u32,
 
+    /// Time between the first signal to stop, which tells all sessions, and the end of those that have not gone on
+    /// elsewhere, in milliseconds; 0 = at once. A second signal ends it.
+    #[arg(long, env = "TICKGATE_DRAIN_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(0..=600_000))]
+    pub drain_ms: u32,
+
     /// Folder of the page; without it `/` says that there is none.
     #[arg(long, env = "TICKGATE_PAGE_DIR", value_name = "DIR")]
     pub page_dir: Option<PathBuf>,

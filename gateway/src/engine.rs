@@ -9,6 +9,7 @@ mod depth;
 mod freshness;
 mod memory;
 mod requests;
+mod resume;
 mod sight;
 mod slow;
 mod wildcards;
@@ -37,6 +38,7 @@ use std::rc::Rc;
 use wire::batch::BatchError;
 use wire::close::CloseReason;
 use wire::control::{Channel, Entitlements};
+use wire::cursor_shards::Position;
 use wire::frame::Form;
 use wire::instrument::{Definitions, InstrumentId};
 use wire::shard::StaleReason;
@@ -121,6 +123,8 @@ pub struct Engine<S> {
     wildcards: Vec<wildcards::Wildcard>,
     touched: Bits,
     watermarks: Vec<Option<i64>>,
+    positions: Vec<Position>,
+    resuming: Vec<u32>,
     told: Vec<Option<StaleReason>>,
     wishes: BTreeMap<u32, freshness::Wish>,
     /// Adaptive slots.
@@ -148,6 +152,7 @@ macro_rules! shared {
             table: &$engine.table,
             directory: &$engine.directory,
             watermarks: &$engine.watermarks,
+            positions: &$engine.positions,
             now_us: $now,
             clock_offset_us: $engine.clock_offset_us,
             catch_up: $engine.config.catch_up,
@@ -200,6 +205,8 @@ impl<S: Socket> Engine<S> {
             wildcards: Vec::new(),
             touched: Bits::default(),
             watermarks: vec![None; usize::from(config.shards)],
+            positions: vec![Position::default(); usize::from(config.shards)],
+            resuming: Vec::new(),
             told: vec![None; usize::from(config.shards)],
             wishes: BTreeMap::new(),
             adapts: BTreeMap::new(),
@@ -278,6 +285,7 @@ impl<S: Socket> Engine<S> {
             self.tell_freshness(now_us);
         }
         self.touch_lanes();
+        self.note_positions();
         for lane in 0..self.lanes.len() {
             let entry = self.lanes.get(lane);
             if entry.members.is_empty() {
@@ -286,10 +294,12 @@ impl<S: Socket> Engine<S> {
             let begun_us = clock();
             if entry.is_due(begun_us) {
                 self.flush_lane(lane, begun_us, None, false, &clock);
+                self.lanes.get_mut(lane).note(&self.positions);
                 self.lanes.get_mut(lane).swept(clock() - begun_us);
             }
         }
         self.turn_slots(now_us);
+        self.release(now_us);
         let feed_at = self.feed_thin(now_us);
         self.beat(now_us);
         let wakes = [self.lanes.next_due_us(), feed_at].into_iter().flatten();

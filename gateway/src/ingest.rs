@@ -10,6 +10,7 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use wire::batch::{BatchError, Snapshot, SnapshotRow};
 use wire::book_page::Page;
+use wire::cursor_shards::Position;
 use wire::instrument::InstrumentId;
 use wire::shard::{ShardCounters, ShardReader, ShardSink, StaleReason};
 use wire::tick::{Change, Event, Trade};
@@ -70,6 +71,11 @@ struct Apply<'a, 'b> {
 }
 
 impl ShardSink for Apply<'_, '_> {
+    #[inline]
+    fn sequence(&mut self, sequence: u64) {
+        self.to.table.at(sequence);
+    }
+
     #[inline]
     fn event(&mut self, event: &Event) {
         let Some(id) = self.ids.get(event.index as usize) else {
@@ -311,6 +317,14 @@ impl Ingest {
     #[must_use]
     pub fn epoch(&self, shard: u16) -> u64 {
         self.shards.get(usize::from(shard)).map_or(0, |shard| shard.reader.epoch())
+    }
+
+    /// Everything numbered below this has been applied in a shard, or restored.
+    #[must_use]
+    pub fn position(&self, shard: u16) -> Position {
+        let reader = self.shards.get(usize::from(shard)).map(|shard| &shard.reader);
+        reader
+            .map_or_else(Position::default, |reader| Position { epoch: reader.epoch(), next: reader.next() })
     }
 
     /// Age of a shard's proof, µs.

@@ -4,6 +4,7 @@
 //! Each symbol has two parts in a lane, quote and trade, wanted apart by the sessions of either channel.
 
 mod lanes;
+mod noted;
 mod plain;
 mod show;
 
@@ -19,6 +20,7 @@ use crate::mutants::broken;
 use plain::{Looked, Plain};
 use wire::RATES_MS;
 use wire::control::{Channel, Fields, View};
+use wire::cursor_shards::Position;
 use wire::frame::{Form, QuoteImage, TradeImage};
 use wire::instrument::InstrumentId;
 use wire::view_hash::ViewHash;
@@ -104,6 +106,7 @@ pub struct Lane {
     settled_us: i64,
     flushed_us: i64,
     sweep_us: i64,
+    noted: Vec<Position>,
 }
 
 const NO_ROW: u32 = u32::MAX;
@@ -132,6 +135,7 @@ impl Lane {
             settled_us: now_us,
             flushed_us: now_us,
             sweep_us: 0,
+            noted: Vec::new(),
         };
         lane.schedule(now_us);
         lane
@@ -147,6 +151,12 @@ impl Lane {
     #[must_use]
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Whether quotes and prints are shown as they are.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Offset of the phase within the interval, µs; 0 for `raw`.

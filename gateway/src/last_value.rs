@@ -2,8 +2,13 @@
 //!
 //! `ingest` writes it, `lane` reads it. Applying an event is O(1) and allocates nothing.
 
+mod mark;
+
+pub use mark::Mark;
+
 use crate::mutants::broken;
 use wire::batch::SnapshotRow;
+use wire::control::Channel;
 use wire::frame::{Print, QuoteImage, State, TradeImage};
 use wire::instrument::InstrumentId;
 use wire::tick::{Aggressor, Change, Event, Quote, Status};
@@ -47,6 +52,7 @@ pub struct Row {
     pub ts_publish: i64,
     /// Due and received times of the last status, ns.
     pub ts_status: (i64, i64),
+    marks: [Mark; 2],
     head: u64,
 }
 
@@ -71,6 +77,7 @@ pub struct Table {
     rows: Vec<Row>,
     ring: Vec<Link>,
     next: u64,
+    sequence: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,7 +92,13 @@ impl Table {
     /// totals instead of the list. Size it for twice the longest interval at the peak rate.
     #[must_use]
     pub fn new(prints: usize) -> Self {
-        Self { rows: Vec::new(), ring: vec![Link::default(); prints.max(1)], next: 1 }
+        Self { rows: Vec::new(), ring: vec![Link::default(); prints.max(1)], next: 1, sequence: 0 }
+    }
+
+    /// The shard's sequence of what is applied or restored next.
+    #[inline]
+    pub fn at(&mut self, sequence: u64) {
+        self.sequence = sequence;
     }
 
     /// The row of an instrument.
@@ -106,6 +119,7 @@ impl Table {
                 changed_us: 0,
                 ts_publish: 0,
                 ts_status: (0, 0),
+                marks: [Mark::default(); 2],
                 head: 0,
             });
         }
@@ -118,11 +132,11 @@ impl Table {
         let Some(row) = self.rows.get_mut(id.index()) else { return };
         match event.change {
             Change::Quote(quote) => {
-                row.quote_event(event, received);
+                row.quote_event(event, received, self.sequence);
                 row.image.quote.quote = quote;
             }
             Change::Status(status) => {
-                row.quote_event(event, received);
+                row.quote_event(event, received, self.sequence);
                 row.status = status;
                 row.ts_status = (event.ts_event, received.ns());
             }
@@ -135,7 +149,7 @@ impl Table {
                     ts_event: event.ts_event,
                     ts_recv: received.ns(),
                 };
-                row.print(event.number, print);
+                row.print(event.number, print, self.sequence);
                 let at = ring_index(self.next, self.ring.len());
                 self.ring[at] = Link { print, number: event.number, prev: row.head };
                 row.head = self.next;
@@ -164,16 +178,22 @@ impl Table {
                 QuoteImage { feed_epoch: epoch, epoch_count, state: quote.state, ..QuoteImage::default() };
             *trade =
                 TradeImage { feed_epoch: epoch, epoch_count, state: quote.state, ..TradeImage::default() };
+            row.marks = [Mark::default(); 2];
             if !broken("epoch_keeps_ring") {
                 row.head = 0;
             }
-        } else {
-            if !broken("snapshot_loss_uncounted") {
-                quote.lost += from.ver.get().saturating_sub(quote.ver);
+        } else if !broken("snapshot_loss_uncounted") {
+            let lost = [from.ver.get().saturating_sub(quote.ver), from.tc.get().saturating_sub(trade.tc)];
+            let before = [&mut quote.lost, &mut trade.lost];
+            for (channel, (before, lost)) in before.into_iter().zip(lost).enumerate() {
+                row.marks[channel].lose(self.sequence, before, lost);
             }
-            if !broken("snapshot_loss_uncounted") {
-                trade.lost += from.tc.get().saturating_sub(trade.tc);
-            }
+        }
+        if !broken("restored_rows_look_old") {
+            // What the snapshot has as it was has not moved in between.
+            let moved = [quote.ver != from.ver.get(), trade.tc != from.tc.get()];
+            let marks = row.marks.iter_mut().zip(moved).filter(|(_, moved)| *moved);
+            marks.for_each(|(mark, _)| mark.moved(self.sequence));
         }
         quote.ver = from.ver.get();
         quote.quote = Quote {
@@ -267,18 +287,26 @@ fn ring_index(at: u64, len: usize) -> usize {
 }
 
 impl Row {
+    /// Where a channel last moved.
+    #[must_use]
+    pub fn mark(&self, channel: Channel) -> &Mark {
+        &self.marks[channel.place()]
+    }
+
     #[inline]
-    fn quote_event(&mut self, event: &Event, received: Received) {
+    fn quote_event(&mut self, event: &Event, received: Received, sequence: u64) {
         let quote = &mut self.image.quote;
-        quote.lost += event.number.saturating_sub(quote.ver + 1);
+        self.marks[0].lose(sequence, &mut quote.lost, event.number.saturating_sub(quote.ver + 1));
+        self.marks[0].moved(sequence);
         quote.ver = event.number;
         (quote.ts_event, quote.ts_recv) = (event.ts_event, received.ns());
     }
 
     #[inline]
-    fn print(&mut self, number: u64, print: Print) {
+    fn print(&mut self, number: u64, print: Print, sequence: u64) {
         let trade = &mut self.image.trade;
-        trade.lost += number.saturating_sub(trade.tc + 1);
+        self.marks[1].lose(sequence, &mut trade.lost, number.saturating_sub(trade.tc + 1));
+        self.marks[1].moved(sequence);
         trade.tc = number;
         trade.volume = trade.volume.saturating_add(print.qty);
         if print.aggressor == Aggressor::Buy {

@@ -9,7 +9,7 @@
 //! [`worker`] connect them to the engine through [`shell`]. [`clock`] and [`config`] are what their names say, [`ready`]
 //! and [`metrics`] what the gateway says of itself, [`stats`] what a session's data took, [`snapshot`] the market's
 //! present state without a session, [`stream`] a session without a WebSocket, [`openapi`] what all this looks like to a
-//! program.
+//! program. [`resume`] is how sessions go on elsewhere, [`drain`] how this gateway stops.
 //!
 //! [`run`] is the front door of `main` and of tests: they bring the listener, the bus and the moment to stop.
 
@@ -25,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod directory;
+pub mod drain;
 pub mod engine;
 pub mod event_frame;
 pub mod flush;
@@ -44,6 +45,7 @@ pub mod outbox;
 pub mod pending;
 pub mod ready;
 mod renew;
+pub mod resume;
 mod routes;
 pub mod scratch;
 pub mod server_frame;
@@ -68,21 +70,14 @@ use crate::shell::Shell;
 use crate::worker::Worker;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, unconstrained};
-use wire::close::CloseReason;
 
 /// Fragments that one message of a client may have.
 const FRAGMENTS_MAX: u32 = 64;
 
-/// Order requests that are under way at the end get this long to be answered.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
-
-/// Sessions get this long to take their goodbye at the end.
-const GOODBYES_WITHIN: Duration = Duration::from_secs(4);
-
-/// Serves until `shutdown`, then says goodbye to all and returns. Must run in a `LocalSet`.
+/// Serves until `shutdown`, tells all sessions and goes on for the lead time of `--drain-ms` or until `hurry`, then says
+/// goodbye to all and returns. Must run in a `LocalSet`.
 ///
 /// # Errors
 /// When the page's files, keys or certificates cannot be read, or a part of the gateway fails.
@@ -91,6 +86,7 @@ pub async fn run(
     bus: Rc<dyn Bus>,
     mut config: Config,
     shutdown: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let pages = config.page_dir.as_deref().map_or_else(|| Ok(Pages::default()), Pages::read)?;
     let limits = Limits { message_bytes: wire::MESSAGE_BYTES_MAX, fragments: FRAGMENTS_MAX };
@@ -126,12 +122,16 @@ pub async fn run(
     for partition in 0..shell.config.partitions {
         tasks.spawn_local(orders::follow(Rc::clone(&shell), partition));
     }
+    let told = async {
+        shutdown.await;
+        drain::lead(&shell, hurry).await;
+    };
     let ended = tokio::select! {
         () = http::serve(listener, Rc::new(Worker(Rc::clone(&shell))), door) => Ok(()),
-        () = shutdown => Ok(()),
+        () = told => Ok(()),
         _ended = tasks.join_next() => Err(io::Error::other("a task that must not end has ended")),
     };
-    goodbye(&shell).await;
+    drain::goodbye(&shell).await;
     ended
 }
 
@@ -160,27 +160,4 @@ fn raise_descriptors() -> Option<u64> {
     limit.current = limit.maximum;
     let _best_effort = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current
-}
-
-/// Takes no more orders, lets those under way be answered, then ends all sessions; each step within its bound.
-async fn goodbye(shell: &Rc<Shell>) {
-    shell.stopping.set(true);
-    operators::goodbye(shell).await;
-    wait_until(ANSWERS_WITHIN, || !shell.has_in_flight()).await;
-    let sessions: Vec<u32> = {
-        let sessions = shell.sessions.borrow();
-        sessions.iter().flatten().map(|live| live.client.session).collect()
-    };
-    for session in sessions {
-        shell.close(session, CloseReason::GoingAway);
-    }
-    shell.settle();
-    wait_until(GOODBYES_WITHIN, || shell.engine.borrow().sessions() == 0).await;
-}
-
-async fn wait_until(bound: Duration, done: impl Fn() -> bool) {
-    let deadline = tokio::time::Instant::now() + bound;
-    while !done() && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

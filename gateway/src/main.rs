@@ -40,17 +40,27 @@ async fn serve(config: Config) -> ExitCode {
     else {
         return refuse("cannot listen for signals");
     };
+    let (once, twice) = tokio::sync::oneshot::channel();
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
+        let _waits = once.send((terminate, interrupt));
+    };
+    let hurry = async move {
+        let Ok((mut terminate, mut interrupt)) = twice.await else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping at once");
     };
     if let Ok(address) = listener.local_addr() {
         announce(address);
     }
-    match gateway::run(listener, Rc::new(bus), config, shutdown).await {
+    match gateway::run(listener, Rc::new(bus), config, shutdown, hurry).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error.to_string()),
     }

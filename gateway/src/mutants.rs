@@ -58,6 +58,18 @@ pub const NAMES: &[&str] = &[
     "slot_moves_untold",
     "slot_moves_without_flush",
     "slot_moves_without_settle",
+    "resume_ignores_the_row",
+    "resume_while_behind",
+    "resume_of_an_old_lane",
+    "resume_mixes_epochs",
+    "resume_forgets_the_loss",
+    "resume_does_not_wait",
+    "restored_rows_look_old",
+    "unchanged_is_told_too",
+    "cursor_while_owed",
+    "cursor_before_joins",
+    "cursor_of_a_dirty_lane",
+    "cursor_of_one_slot",
 ];
 
 #[cfg(feature = "mutants")]

@@ -232,11 +232,11 @@ impl<S: Socket> Outbox<S> {
         }
         shared.scratch.buffer.clear();
         if heartbeat && broken("heartbeat_before_its_data") {
-            self.put_heartbeat(shared);
+            self.put_heartbeat(self.joins().next().is_some(), shared);
         }
         let records = self.compose(slot, moment, bytes, shared);
         if heartbeat && !broken("heartbeat_before_its_data") {
-            self.put_heartbeat(shared);
+            self.put_heartbeat(self.joins().next().is_some(), shared);
         }
         let buffer = &shared.scratch.buffer;
         shared.counters.writes += 1;

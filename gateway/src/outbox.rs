@@ -11,12 +11,13 @@ use crate::event_frame;
 use crate::lane::Lane;
 use crate::mutants::broken;
 use crate::pending::{Join, Pending};
+use crate::resume;
 pub use crate::scratch::{Counters, Pick, Scratch, Shared};
 pub use crate::server_frame::{
     Framing, OPCODE_BINARY, OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG, OPCODE_TEXT, begin_frame, framed,
     put_frame,
 };
-use crate::slot::Slot;
+use crate::slot::{Held, Slot};
 use crate::stats::SessionStats;
 use crate::view_hash;
 use wire::RATES_MS;
@@ -340,16 +341,17 @@ impl<S: Socket> Outbox<S> {
     fn build_control(&mut self, shared: &mut Shared<'_>) {
         shared.scratch.buffer.clear();
         let Some(mut pending) = self.pending.take() else {
-            return self.build_heartbeat(shared);
+            return self.build_heartbeat(false, shared);
         };
         if pending.put(&mut shared.scratch.buffer) {
-            if let Some(mut join) = pending.joins.pop_front() {
+            let ready = self.ready_join(&pending.joins, shared);
+            if let Some(mut join) = ready.and_then(|at| pending.joins.remove(at)) {
                 self.build_part(&mut join, shared);
                 if !join.ids.is_empty() {
                     pending.joins.push_front(join);
                 }
             } else {
-                self.build_heartbeat(shared);
+                self.build_heartbeat(!pending.joins.is_empty(), shared);
                 if let Some(payload) = &pending.close {
                     self.framing.put_close(&mut shared.scratch.buffer, payload);
                     self.close_sent = true;
@@ -366,20 +368,29 @@ impl<S: Socket> Outbox<S> {
     fn build_part(&mut self, join: &mut Join, shared: &mut Shared<'_>) {
         let count = join.ids.len().min(PART_SYMBOLS_MAX);
         let ids: Vec<InstrumentId> = join.ids.drain(..count).collect();
-        let slot = &mut self.slots[usize::from(join.slot)];
-        let lane = shared.lanes.get(slot.lane);
+        let lane = shared.lanes.get(self.slots[usize::from(join.slot)].lane);
         let mut text = Vec::with_capacity(64 + join.head.len() + 192 * ids.len());
         text.push(b'{');
         text.extend_from_slice(join.head.as_bytes());
-        put_rate(&mut text, slot, lane);
+        put_rate(&mut text, &self.slots[usize::from(join.slot)], lane);
         text.extend_from_slice(b",\"symbols\":[");
+        let mut standings = Vec::new();
         for (at, id) in ids.iter().enumerate() {
             if at > 0 {
                 text.push(b',');
             }
             shared.directory.describe(*id, &mut text);
+            let standing = resume::standing(join, *id, self.form, lane, shared);
+            if let Some(standing) = standing {
+                standing.put(&mut text);
+            }
+            standings.push(standing);
         }
         text.push(b']');
+        if join.resume.is_some() {
+            let unchanged = standings.iter().flatten().filter(|standing| standing.unchanged).count();
+            text.extend_from_slice(format!(",\"resumed\":{unchanged}").as_bytes());
+        }
         if join.ids.is_empty() {
             text.extend_from_slice(join.tail.as_bytes());
         } else {
@@ -387,23 +398,28 @@ impl<S: Socket> Outbox<S> {
         }
         text.push(b'}');
         self.framing.put_text(&mut shared.scratch.buffer, &text);
+        let slot = &mut self.slots[usize::from(join.slot)];
         ids.iter().for_each(|id| slot.mark(*id, None, shared.now_us));
         slot.subs[join.channel.place()].extend(ids.iter().copied());
-        for id in ids {
-            if !broken("no_snapshot_at_join") {
+        for (id, standing) in ids.into_iter().zip(standings) {
+            let has = standing.is_some_and(|standing| standing.unchanged) && !broken("unchanged_is_told_too");
+            if !has && !broken("no_snapshot_at_join") {
                 slot.owe(join.channel, id);
+                if standing.is_some() && join.channel == Channel::Trade {
+                    slot.owe_trade(id, Held { range: None, partial: true });
+                }
             }
             self.shards |= 1 << shared.directory.shard(id).unwrap_or(0);
         }
     }
 
     /// Appends the heartbeat, if one is due, to the buffer.
-    fn build_heartbeat(&mut self, shared: &mut Shared<'_>) {
+    fn build_heartbeat(&mut self, joins_wait: bool, shared: &mut Shared<'_>) {
         if !std::mem::take(&mut self.heartbeat) {
             return;
         }
         self.know_ticks(shared);
-        self.put_heartbeat(shared);
+        self.put_heartbeat(joins_wait, shared);
     }
 
     /// A heartbeat tells the time, and so every slot's tick.
@@ -413,7 +429,8 @@ impl<S: Socket> Outbox<S> {
         }
     }
 
-    pub(crate) fn put_heartbeat(&self, shared: &mut Shared<'_>) {
+    /// While joins wait there is no cursor: it would speak of what is not told yet.
+    pub(crate) fn put_heartbeat(&self, joins_wait: bool, shared: &mut Shared<'_>) {
         let watermark = self.watermark_ns(shared.watermarks);
         let hash = view_hash::of(self, shared.lanes, shared.directory);
         let buffer = &mut shared.scratch.buffer;
@@ -435,6 +452,10 @@ impl<S: Socket> Outbox<S> {
             }
             None => buffer.extend_from_slice(b",\"hash\":null"),
         }
+        let cursor = (!joins_wait || broken("cursor_before_joins")).then(|| self.cursor(shared)).flatten();
+        let text = cursor.map(|cursor| format!(",\"cursor\":\"{}\"", cursor.text()));
+        shared.scratch.buffer.extend_from_slice(text.as_deref().unwrap_or(",\"cursor\":null").as_bytes());
+        let buffer = &mut shared.scratch.buffer;
         buffer.extend_from_slice(b",\"clock_offset_us\":");
         integer(buffer, shared.clock_offset_us.into());
         buffer.push(b'}');
@@ -509,7 +530,7 @@ impl<S: Socket> Outbox<S> {
                     slot.mark(id, None, now_us);
                     slot.owe(channel, id);
                     if channel == Channel::Trade {
-                        slot.owe_trade(id, crate::slot::Held { range: None, partial: true });
+                        slot.owe_trade(id, Held { range: None, partial: true });
                     }
                 }
             }

@@ -3,6 +3,7 @@
 //! It exists only while there is something: an idle session holds no queue.
 
 use crate::mutants::broken;
+use crate::resume::Resume;
 use std::collections::VecDeque;
 use wire::control::Channel;
 use wire::instrument::InstrumentId;
@@ -12,6 +13,9 @@ pub const REPORT_BYTES_MAX: usize = 1 << 20;
 
 /// Most unsent bytes of answers. Reading stops while any is unsent, so only one read's answers pile up.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Most joins that wait for shards to be whole while more requests are read.
+const RESUMES_MAX: usize = 16;
 
 /// Bytes of control messages that one write may hold.
 const CONTROL_BYTES_MAX: usize = 16 * 1_024;
@@ -31,6 +35,8 @@ pub struct Join {
     pub ids: VecDeque<InstrumentId>,
     /// The session wants to be told when the shards of these are older, ms.
     pub max_age_ms: Option<u32>,
+    /// It goes on where an earlier connection ended.
+    pub resume: Option<Resume>,
 }
 
 /// The queues of one session, in the order in which they are written.
@@ -66,10 +72,11 @@ impl Pending {
         self.answer_bytes <= ANSWER_BYTES_MAX
     }
 
-    /// Whether no answer waits.
+    /// Whether no answer waits. A few joins may wait for their shards while requests are read on.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        self.answers.is_empty() && self.joins.is_empty()
+        let waits = |join: &Join| join.resume.is_some();
+        self.answers.is_empty() && self.joins.len() <= RESUMES_MAX && self.joins.iter().all(waits)
     }
 
     /// Bytes that wait.
@@ -82,7 +89,7 @@ impl Pending {
     /// Whether nothing is queued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.reports.is_empty() && self.is_answered() && self.close.is_none()
+        self.reports.is_empty() && self.answers.is_empty() && self.joins.is_empty() && self.close.is_none()
     }
 
     /// Moves reports, then answers into a write. False when it is full before all are in it.

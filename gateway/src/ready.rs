@@ -13,6 +13,8 @@ use wire::instrument::InstrumentId;
 struct Ready {
     /// Whether market data can be served, also to one more.
     ready: bool,
+    /// Whether it was told to stop: sessions are served on for the lead time.
+    draining: bool,
     bus: &'static str,
     clients: usize,
     instruments: usize,
@@ -79,9 +81,11 @@ pub fn readiness(shell: &Shell) -> (bool, String) {
         .collect();
     let connected = shell.bus.alarm().is_connected();
     let whole = shards.iter().all(|shard| matches!(shard.state, "idle" | "synced"));
-    let ready = connected && whole && engine.memory.has_room();
+    let draining = shell.draining_until_us.get().is_some();
+    let ready = connected && !draining && whole && engine.memory.has_room();
     let body = Ready {
         ready,
+        draining,
         bus: if connected { "connected" } else { "disconnected" },
         clients: engine.sessions(),
         instruments: engine.directory.len(),

@@ -6,6 +6,7 @@ use crate::lane::Lanes;
 use crate::last_value::Table;
 use crate::offer::{CatchUp, Ranking};
 use wire::control::Channel;
+use wire::cursor_shards::Position;
 use wire::instrument::InstrumentId;
 
 /// What all sessions share while bytes are made.
@@ -19,6 +20,8 @@ pub struct Shared<'a> {
     pub directory: &'a Directory,
     /// Watermark of each shard, ns.
     pub watermarks: &'a [Option<i64>],
+    /// Where the table stood in each shard when rows were last handed to the lanes.
+    pub positions: &'a [Position],
     /// Core time, µs.
     pub now_us: i64,
     /// How far core time is ahead of the machine's clock, µs.

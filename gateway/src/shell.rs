@@ -89,6 +89,8 @@ pub struct Shell {
     pub asked_for: Cell<u64>,
     /// Set once the gateway stops: no order is taken any more.
     pub stopping: Cell<bool>,
+    /// When sessions will be ended, µs, once the gateway was told to stop.
+    pub draining_until_us: Cell<Option<i64>>,
     nudges: Vec<Notify>,
     serial: Cell<u32>,
     complained_us: Cell<i64>,
@@ -141,6 +143,7 @@ impl Shell {
             interest_changed: Cell::new(false),
             asked_for: Cell::new(0),
             stopping: Cell::new(false),
+            draining_until_us: Cell::new(None),
             nudges: (0..config.partitions).map(|_| Notify::new()).collect(),
             serial: Cell::new(0),
             complained_us: Cell::new(i64::MIN),

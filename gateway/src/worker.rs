@@ -3,6 +3,7 @@
 
 use crate::auth::Pass;
 use crate::control::{self, Client, Standing, Then};
+use crate::drain;
 use crate::http::{Asked, Page, Site};
 use crate::operators;
 use crate::orders::{submit, submit_alert};
@@ -109,7 +110,8 @@ impl Host for Worker {
         };
         match then {
             Then::Interest => shell.look_at_interest(),
-            Then::Done | Then::Welcomed(_) => {}
+            Then::Done => {}
+            Then::Welcomed(_) => drain::tell(shell, session),
             Then::Order { id, known, act, expires_ms } => submit(shell, session, id, known, *act, expires_ms),
             Then::Alert { id, known, act } => submit_alert(shell, session, id, known, *act),
             Then::Operator { id, from, act } => operators::act(shell, session, id, from, *act),

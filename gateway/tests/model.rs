@@ -10,9 +10,11 @@ mod model {
     pub(crate) mod client;
     pub(crate) mod directed;
     pub(crate) mod feed;
+    pub(crate) mod going;
     pub(crate) mod lists;
     pub(crate) mod losses;
     pub(crate) mod random;
+    pub(crate) mod roam;
     pub(crate) mod shown;
     pub(crate) mod thin;
     pub(crate) mod world;
@@ -111,4 +113,27 @@ fn a_thin_session_starves_no_symbol() {
 fn a_thin_session_is_told_first_what_is_on_screen() {
     break_a_rule();
     model::thin::looks_at_the_screen_first();
+}
+
+#[test]
+fn a_client_that_moves_between_gateways_loses_nothing_and_is_told_nothing_twice() {
+    break_a_rule();
+    let roam = |seed| model::roam::Roam::new(seed).run();
+    if let Some(seed) = setting("ROAM_SEED") {
+        return println!("seed {seed}: told {:?}", roam(seed));
+    }
+    let histories = setting("MODEL_HISTORIES").unwrap_or(HISTORIES) / 4;
+    let mut told = [0; 3];
+    for seed in 0..histories {
+        roam(seed).iter().zip(&mut told).for_each(|(of, sum)| *sum += of);
+    }
+    let [unchanged, on, anew] = told;
+    println!("{histories} histories; (channel, symbol) unchanged {unchanged}, in full {on}, anew {anew}");
+    assert!(histories < 100 || (unchanged > 100 && on > 100), "nothing went on");
+}
+
+#[test]
+fn a_loss_at_the_new_gateway_is_declared_to_whom_comes_back() {
+    break_a_rule();
+    model::roam::a_loss_elsewhere_is_declared();
 }

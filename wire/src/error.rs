@@ -82,6 +82,8 @@ registry! {
     ViewConflict = 1112, "view_conflict", Never;
     /// As many sessions as may ask for their statistics do so.
     TooManyStats = 1113, "too_many_stats", AfterMs;
+    /// The cursor cannot be read; the subscription takes effect with snapshots.
+    BadCursor = 1120, "bad_cursor", Never;
     /// The session has no account, so it cannot trade.
     NoAccount = 1201, "no_account", Reauth;
     /// No such account here.

@@ -8,6 +8,7 @@
 //!   reader complete (sequence, gap, epoch, re-sync).
 //! - [`book`], [`book_page`]: one instrument's levels as their events make them, and whole books on request.
 //! - [`frame`]: market data as a client receives it, in three forms.
+//! - [`cursor_shards`]: where a client stands in the feed, valid on any gateway.
 //! - [`order`], [`alert`], [`block`]: requests and replies, execution reports, alerts, and the log of every decision.
 //! - [`presence`]: what operators say and ask of all gateways.
 //! - [`subject`]: the only place that spells a NATS subject.
@@ -21,6 +22,7 @@ pub mod book_page;
 pub mod close;
 pub mod control;
 pub mod cursor;
+pub mod cursor_shards;
 pub mod error;
 pub mod frame;
 pub mod instrument;

@@ -19,6 +19,8 @@ pub const OLD_EPOCH_ADOPTED_US: i64 = 2_000_000;
 
 /// What a reader does with what the rules let through.
 pub trait ShardSink {
+    /// The shard's sequence of what is handed out next: an event's own, or that of the last event in a snapshot.
+    fn sequence(&mut self, _sequence: u64) {}
     /// The next event, in order, exactly once.
     fn event(&mut self, event: &Event);
     /// The whole state of the shard. With `new_epoch` everything known before is void, and indices mean what the
@@ -143,6 +145,12 @@ impl ShardReader {
         self.epoch
     }
 
+    /// Sequence of the first event that is not applied yet.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Highest revision of the definitions that the publisher has named in this epoch.
     #[must_use]
     pub fn revision(&self) -> u32 {
@@ -239,6 +247,7 @@ impl ShardReader {
         self.revision = self.revision.max(snapshot.header.revision.get());
         self.syncing = None;
         self.heard(snapshot.header, now_us);
+        sink.sequence(self.next.saturating_sub(1));
         sink.snapshot(&mut snapshot.records(), epoch, snapshot.header.revision.get(), new_epoch);
         for payload in std::mem::take(&mut self.buffer) {
             if self.wants_snapshot() {
@@ -256,6 +265,7 @@ impl ShardReader {
         let known = usize::try_from(self.next - first).unwrap_or(usize::MAX);
         let mut count = 0;
         for record in batch.records().skip(known) {
+            sink.sequence(self.next + count);
             match record.event() {
                 Some(event) => sink.event(&event),
                 None => self.counters.records_unknown += 1,

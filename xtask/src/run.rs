@@ -192,7 +192,7 @@ fn start(
     let orders: BTreeMap<_, _> = order_api.wait_ready(READY_WAIT, stop)?;
 
     let mut command = binary("gateway");
-    command.args(["--nats", &url, "--demo-accounts", ACCOUNTS, "--limits", "bench"]);
+    command.args(["--nats", &url, "--demo-accounts", ACCOUNTS, "--limits", "bench", "--drain-ms", "0"]);
     command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
     if let Some(page) = page {
         command.arg("--page-dir").arg(page);

@@ -4,11 +4,13 @@ use super::Desk;
 use crate::bits::Bits;
 use crate::outbox::{Outbox, Socket};
 use crate::pending::Join;
+use crate::resume::Resume;
 use std::collections::{BTreeMap, BTreeSet};
 use wire::RATES_MS;
 use wire::control::Channel;
 use wire::control::reply::{RateSet, Rejected, Unsubscribed, text};
 use wire::control::{Names, Selection, SetRate, Subscribe, View};
+use wire::cursor_shards::ShardCursor;
 use wire::error::ErrorCode;
 use wire::instrument::{InstrumentId, matches};
 
@@ -43,6 +45,18 @@ fn shown(view: &View) -> String {
         View::Bar { period } => format!(",\"period\":\"{}\"", period.word()),
         View::Status => String::new(),
     }
+}
+
+/// JSON members that say that a cursor was not read, with a leading comma.
+fn resume_rejected(asked: &Subscribe<'_>) -> String {
+    let unread = asked.resume.is_some_and(|cursor| ShardCursor::parse(cursor).is_none());
+    let code = ErrorCode::BadCursor;
+    let text = format!(
+        ",\"resumed\":0,\"resume_rejected\":{{\"code\":\"{}\",\"number\":{}}}",
+        code.code(),
+        code.number()
+    );
+    if unread { text } else { String::new() }
 }
 
 /// JSON members of a list of refused items, with a leading comma.
@@ -137,7 +151,9 @@ impl<S: Socket> Desk<'_, S> {
         }
         let head = self.join_head("subscribed", id, slot, asked);
         let (tail, ids) = (rejected_tail(&rejected), ids.into_iter().collect());
-        let join = Join { head, tail, channel, slot, ids, max_age_ms: asked.max_age_ms };
+        let resume = asked.resume.and_then(ShardCursor::parse).map(Resume::new);
+        let head = head + &resume_rejected(asked);
+        let join = Join { head, tail, channel, slot, ids, max_age_ms: asked.max_age_ms, resume };
         self.engine.join(session, join, self.now_us);
     }
 
@@ -165,7 +181,7 @@ impl<S: Socket> Desk<'_, S> {
             channel.word(),
             self.terms.stale_after_ms,
             self.terms.quiet_after_ms,
-            rejected_tail(rejected),
+            resume_rejected(asked) + &rejected_tail(rejected),
         ));
     }
 

@@ -144,7 +144,7 @@ mod tests {
         let slot = engine.slot(session, 3, &View::default(), false, 0).unwrap();
         let ids = (0..100).map(InstrumentId).collect();
         let (head, tail, channel) = (String::new(), String::new(), Channel::Quote);
-        engine.join(session, Join { head, tail, channel, slot, ids, max_age_ms: None }, 0);
+        engine.join(session, Join { head, tail, channel, slot, ids, max_age_ms: None, resume: None }, 0);
         engine.report(session, &[b'x'; 10_000], 0);
         engine.count_memory();
         let held = engine.memory.bytes();

@@ -68,11 +68,12 @@ impl<S: Socket> Engine<S> {
 
     /// Lets symbols join a wire set; `join.ids` rise and are held in no slot's same channel. Each part is told before
     /// its first data.
-    pub fn join(&mut self, session: u32, join: Join, now_us: i64) {
+    pub fn join(&mut self, session: u32, mut join: Join, now_us: i64) {
         let slot = self.outbox(session).and_then(|outbox| outbox.slots.get(usize::from(join.slot)));
         let Some(lane) = slot.map(|slot| slot.lane) else { return };
         self.want(lane, join.channel, join.ids.iter().copied(), now_us);
         let before = self.shards_of(session);
+        self.await_shards(session, &mut join, now_us);
         if let Some(max_age_ms) = join.max_age_ms {
             self.wish(session, join.ids.iter().copied(), max_age_ms);
         }

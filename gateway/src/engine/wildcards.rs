@@ -47,7 +47,7 @@ impl<S: Socket> Engine<S> {
             .collect();
         let Wildcard { channel, slot, max_age_ms, .. } = *wildcard;
         let (head, tail) = (wildcard.head.clone(), String::new());
-        (!ids.is_empty()).then_some(Join { head, tail, channel, slot, ids, max_age_ms })
+        (!ids.is_empty()).then_some(Join { head, tail, channel, slot, ids, max_age_ms, resume: None })
     }
 
     /// How many more wildcards a session may hold.

@@ -1,6 +1,7 @@
 //! A client of the model: splits real WebSocket frames, keeps a view, and holds each update against the history.
 
 use super::feed::History;
+use super::going::Going;
 use super::lists::Lists;
 use super::shown::{FILTERED, passes};
 use gateway::outbox::{GROUP_BYTES_MAX, Socket, Write};
@@ -94,6 +95,7 @@ pub(crate) struct Client {
     /// Time at which it reads; 0 = nothing is checked by it.
     pub(crate) now_us: i64,
     pub(crate) digest: u64,
+    pub(crate) going: Going,
 }
 
 impl Client {
@@ -123,6 +125,7 @@ impl Client {
             budget: None,
             now_us: 0,
             digest: 0,
+            going: Going::default(),
         }
     }
 
@@ -219,6 +222,7 @@ impl Client {
                 let lost = self.view.heartbeat(number("t_us"), narrow(number("last_frame")));
                 self.gap(lost);
                 self.check_hash(message["hash"].as_str());
+                self.reached(message["cursor"].as_str());
             }
             "report" => {
                 let (expected, queued) = self.reports.pop_front().unwrap();
@@ -251,6 +255,9 @@ impl Client {
             self.view.book_depth(slot, usize::try_from(number("depth")).unwrap());
         }
         self.view.joined(channel, slot, narrow(number("interval_ms")), number("phase_us"), joined);
+        for symbol in symbols {
+            self.goes_on(channel, id(symbol), symbol);
+        }
     }
 
     /// Notes which view the quotes that a `subscribed` names are shown in.
@@ -320,6 +327,7 @@ impl Client {
         self.check_time(received.flush_us);
         self.check_lists(received.kind, &Lists::of(&updates), published, truth);
         for update in updates {
+            self.not_again(&update);
             match update {
                 Update::Quote { id, .. } if damaged == Some(id) => self.damaged = damaged,
                 Update::Quote { id, .. } => {

@@ -37,7 +37,7 @@ pub(crate) fn a_catch_up_goes_on_from_the_middle() {
         let ids = engine.directory.iter().map(|(id, _)| id).collect();
         engine.join(
             session,
-            Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None },
+            Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None, resume: None },
             now_us,
         );
     }
@@ -78,7 +78,15 @@ fn held_by_one(publisher: &mut Publisher, now_us: i64) -> (Engine<Wire>, Client)
     let ids = engine.directory.iter().map(|(id, _)| id).collect();
     engine.join(
         session,
-        Join { head, tail: String::new(), channel: Channel::Quote, slot, ids, max_age_ms: Some(200) },
+        Join {
+            head,
+            tail: String::new(),
+            channel: Channel::Quote,
+            slot,
+            ids,
+            max_age_ms: Some(200),
+            resume: None,
+        },
         now_us,
     );
     (engine, client)

@@ -34,7 +34,15 @@ impl World {
             "\"op\":\"subscribed\",\"channel\":\"{}\",\"slot\":{slot},\"depth\":{depth}",
             channel.word()
         );
-        let join = Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms: None };
+        let join = Join {
+            head,
+            tail: String::new(),
+            channel,
+            slot,
+            ids: ids.into(),
+            max_age_ms: None,
+            resume: None,
+        };
         self.engine.join(session, join, self.now_us);
     }
 

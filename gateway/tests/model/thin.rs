@@ -31,7 +31,11 @@ pub(crate) fn told(bytes_per_s: u32, visible: &[u32], seconds: i64) -> (Vec<u64>
     let slot = engine.slot(session, 3, &View::default(), false, now_us).unwrap();
     let head = format!("\"op\":\"subscribed\",\"channel\":\"quote\",\"slot\":{slot}");
     let (ids, channel) = (engine.directory.iter().map(|(id, _)| id).collect(), Channel::Quote);
-    engine.join(session, Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None }, now_us);
+    engine.join(
+        session,
+        Join { head, tail: String::new(), channel, slot, ids, max_age_ms: None, resume: None },
+        now_us,
+    );
     engine.set_budget(session, Some(bytes_per_s), now_us);
     let mut rows = Bits::default();
     for id in visible {

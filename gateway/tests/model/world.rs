@@ -386,7 +386,7 @@ impl World {
             );
             self.engine.join(
                 session,
-                Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms },
+                Join { head, tail: String::new(), channel, slot, ids: ids.into(), max_age_ms, resume: None },
                 self.now_us,
             );
         }

@@ -51,7 +51,7 @@ impl Apart {
                 let listener = gateway::listen(config.listen).unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
                 let bus: Rc<dyn Bus> = Memory::new(&["A.X"]);
-                gateway::run(listener, bus, config, jump(wanted)).await.unwrap();
+                gateway::run(listener, bus, config, jump(wanted), std::future::pending()).await.unwrap();
             });
         });
         Self { address: told.recv().unwrap(), jumps, thread: thread.unwrap() }

@@ -385,7 +385,11 @@ pub(crate) fn config(flags: &[&str]) -> Config {
     let base = ["gateway", "--listen", "127.0.0.1:0", "--shards", "1"];
     // Accounts without proof do not go with tokens.
     let accounts: &[&str] = if flags.contains(&"--jwks") { &[] } else { &["--demo-accounts", "A1,A2"] };
-    let config = <Config as clap::Parser>::try_parse_from(base.iter().chain(accounts).chain(flags)).unwrap();
+    let mut config =
+        <Config as clap::Parser>::try_parse_from(base.iter().chain(accounts).chain(flags)).unwrap();
+    if !flags.contains(&"--drain-ms") {
+        config.drain_ms = 0;
+    }
     config.check().unwrap();
     config
 }
@@ -430,9 +434,15 @@ pub(crate) fn with_listener<F: Future<Output = ()>>(
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let bus: Rc<dyn Bus> = bus.clone();
-        let running = tokio::task::spawn_local(gateway::run(listener, bus, config, async {
-            let _ended = stopped.await;
-        }));
+        let running = tokio::task::spawn_local(gateway::run(
+            listener,
+            bus,
+            config,
+            async {
+                let _ended = stopped.await;
+            },
+            std::future::pending(),
+        ));
         tokio::time::timeout(Duration::from_secs(20), test(address, stop))
             .await
             .expect("the test ends in time");

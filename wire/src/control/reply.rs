@@ -377,7 +377,7 @@ impl<'a> Error<'a> {
 /// `notice`: something worth knowing that asks for nothing.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Notice<'a> {
-    /// `feed_restarted`, `stale`, `fresh`, `token_expiring`, `token_expired`, `operator`.
+    /// `feed_restarted`, `stale`, `fresh`, `token_expiring`, `token_expired`, `operator`, `draining`.
     pub code: &'a str,
     /// Shard, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -394,7 +394,8 @@ pub struct Notice<'a> {
     /// When the token is over, in `token_expiring`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at_us: Option<i64>,
-    /// How long until the session is closed, in `token_expired`; none = it goes on with what needs no token.
+    /// How long until the session is closed: in `token_expired`, none = it goes on with what needs no token; in `draining`
+    /// with the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<i64>,
     /// What the operator says, in `operator`.

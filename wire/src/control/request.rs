@@ -300,6 +300,8 @@ pub struct Subscribe<'a> {
     pub view: View,
     /// The interval may grow while the session cannot follow it.
     pub adaptive: bool,
+    /// Where an earlier connection ended, as a heartbeat told it; unread.
+    pub resume: Option<&'a str>,
 }
 
 /// Symbols of a channel: `unsubscribe`, `repair`.

@@ -18,10 +18,12 @@ mod compact;
 mod fixed;
 mod hash;
 mod json;
+mod resume;
 
 pub use self::account::Account;
 pub use self::bar::{BarView, StatusView};
 pub use self::book::BookView;
+pub use self::resume::{Carried, Resumed};
 
 /// A symbol's quote as the client holds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -204,6 +206,7 @@ pub struct View {
     frame: u32,
     accounts: [Account; 3],
     wrong_books: u64,
+    going_on: resume::GoingOn,
 }
 
 /// Number of the channel `quote`.
@@ -240,6 +243,7 @@ impl View {
             frame: 0,
             accounts: [Account::default(); 3],
             wrong_books: 0,
+            going_on: resume::GoingOn::default(),
         }
     }
 
@@ -278,6 +282,7 @@ impl View {
             set.retain(|id| !ids.contains(id));
         }
         for id in ids {
+            self.going_on.forget(channel, *id);
             match channel {
                 QUOTE => _ = self.quotes.remove(id),
                 TRADE => _ = self.trades.remove(id),
@@ -397,14 +402,22 @@ impl View {
         let old = self.quotes.insert(id, new);
         let Some(old) = old.filter(|old| old.epoch == new.epoch) else {
             account.periods += 1;
+            self.going_on.begin(QUOTE, id);
             return 0;
         };
-        let covered = new.total.wrapping_sub(old.total) & modulus;
-        let lost = new.lost.wrapping_sub(old.lost) & modulus;
+        let declared = new.lost.wrapping_sub(old.lost) & modulus;
+        let (held, goes_on) = self.going_on.quote_base(id, old);
+        let covered = new.total.wrapping_sub(held.total) & modulus;
         if covered > modulus / 2 {
-            account.broken += 1;
+            if goes_on {
+                self.going_on.quote_behind(id, held);
+            } else {
+                account.broken += 1;
+            }
             return 0;
         }
+        // What another gateway lost may be from before: it is the most that can be lost of these.
+        let lost = if goes_on { declared.min(covered) } else { declared };
         account.cover(covered, lost, covered.saturating_sub(lost).min(1));
         covered
     }
@@ -423,12 +436,27 @@ impl View {
         let old = self.trades.insert(id, new).filter(|old| old.epoch == new.epoch);
         let Some(old) = old else {
             account.periods += 1;
+            self.going_on.begin(TRADE, id);
             return Update::Summary { id, merged: 0, lost: 0, volume: 0, range: None, partial, first: true };
         };
         // After a lost frame the gateway's range does not hold what was lost on the way.
         let (range, partial) = if old.based { (range, partial) } else { (None, true) };
+        let declared = new.lost.wrapping_sub(old.lost) & modulus;
+        let (old, goes_on) = self.going_on.trade_base(id, old);
         let covered = new.total.wrapping_sub(old.total) & modulus;
-        let lost = new.lost.wrapping_sub(old.lost) & modulus;
+        if goes_on && covered > modulus / 2 {
+            self.going_on.trade_behind(id, old);
+            return Update::Summary {
+                id,
+                merged: 0,
+                lost: 0,
+                volume: 0,
+                range: None,
+                partial: true,
+                first: true,
+            };
+        }
+        let lost = if goes_on { declared.min(covered.saturating_sub(listed.count)) } else { declared };
         if covered > modulus / 2 {
             account.broken += 1;
         } else {
@@ -441,17 +469,22 @@ impl View {
             account.broken += 1;
         }
         if let Some(view) = self.trades.get_mut(&id) {
-            view.listable = merged;
+            // Which of a list are new is told by their number in `compact` alone.
+            view.listable = if goes_on { 0 } else { merged };
         }
         Update::Summary { id, merged, lost, volume, range, partial, first: false }
     }
 
     /// Takes a print told one by one; `listed` = the totals before it hold it already.
     fn print(&mut self, id: u32, print: Print, listed: bool, each: &mut impl FnMut(Update)) {
+        let modulus = self.modulus();
         let Some(view) = self.trades.get_mut(&id).filter(|view| view.based) else { return };
         let account = &mut self.accounts[1];
         if !listed {
             view.add(&print);
+            if self.going_on.news(TRADE, id, view.total, 1, modulus) == 0 {
+                return;
+            }
             account.cover(1, 0, 1);
         } else if view.listable > 0 {
             view.listable -= 1;

@@ -29,6 +29,7 @@ const SUBSCRIBE: u64 = set(&[
     Field::Period,
     Field::MaxAgeMs,
     Field::Adaptive,
+    Field::Resume,
 ]);
 const SELECTION: u64 = set(&[Field::Channel, Field::Symbols]);
 const SET_RATE: u64 = set(&[Field::Channel, Field::Symbols, Field::IntervalMs, Field::Adaptive]);
@@ -186,7 +187,8 @@ impl<'a> Message<'_, 'a> {
         let max_age_ms = self.whole(Field::MaxAgeMs, *MAX_AGE_MS.start(), *MAX_AGE_MS.end())?;
         let max_age_ms = max_age_ms.and_then(|ms| u32::try_from(ms).ok());
         let adaptive = self.flag(Field::Adaptive)?;
-        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms, view, adaptive })
+        let resume = self.has(Field::Resume).then(|| self.text(Field::Resume)).transpose()?;
+        Ok(Subscribe { channel, symbols, interval_ms, max_age_ms, view, adaptive, resume })
     }
 
     fn set_rate(&self) -> Result<SetRate<'a>, Fault> {

@@ -114,8 +114,9 @@ impl View {
         view.quote.ask_size = view.quote.ask_size.wrapping_add(record.ask_size);
         view.state = record.state.unwrap_or(view.state);
         view.total = view.total.wrapping_add(record.events);
-        self.accounts[0].cover(record.events, 0, record.events.min(1));
-        Some(Update::Quote { id, events: record.events, full: false, ts_event: 0, ts_recv: 0 })
+        let events = self.going_on.news(QUOTE, id, view.total, record.events, u64::MAX);
+        self.accounts[0].cover(events, 0, events.min(1));
+        Some(Update::Quote { id, events, full: false, ts_event: 0, ts_recv: 0 })
     }
 
     fn compact_book(
@@ -177,8 +178,10 @@ impl View {
                 (PrintRecord::Print(change), Some(view)) => {
                     let print = next_print(&view.last, told, change);
                     view.add(&print);
-                    self.accounts[1].cover(1, 0, 1);
-                    each(Update::Print { id, print });
+                    if self.going_on.news(TRADE, id, view.total, 1, u64::MAX) > 0 {
+                        self.accounts[1].cover(1, 0, 1);
+                        each(Update::Print { id, print });
+                    }
                 }
                 _ => {}
             }
@@ -212,9 +215,12 @@ impl View {
         let mut before = last;
         let mut listed = Listed::default();
         let based = self.trades.get(&id).is_some_and(|old| old.epoch == new.epoch);
-        for _ in 0..full.listed {
+        for nth in 0..full.listed {
             if let (PrintRecord::Print(change), _) = PrintRecord::read(reader)? {
                 before = next_print(&before, told, change);
+                if self.going_on.was_told(id, full.tc.wrapping_add(nth + 1).saturating_sub(full.listed)) {
+                    continue;
+                }
                 listed.add(&before);
                 if based {
                     each(Update::Print { id, print: before });

@@ -87,8 +87,9 @@ impl View {
         } else if let Some(view) = self.quotes.get_mut(&id).filter(|view| view.based && view.epoch == epoch) {
             (view.quote, view.state) = (quote, state);
             view.total = (view.total + count) & MODULUS;
-            self.accounts[0].cover(count, 0, count.min(1));
-            each(Update::Quote { id, events: count, full, ts_event, ts_recv });
+            let events = self.going_on.news(QUOTE, id, view.total, count, MODULUS);
+            self.accounts[0].cover(events, 0, events.min(1));
+            each(Update::Quote { id, events, full, ts_event, ts_recv });
         }
         Ok(())
     }
