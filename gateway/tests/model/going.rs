@@ -80,7 +80,7 @@ impl Client {
         let Some(cursor) = cursor else { return };
         assert!(cursor.len() <= wire::cursor_shards::CURSOR_TEXT_MAX);
         self.going.cursor = Some(cursor.to_owned());
-        self.going.exact = true;
+        self.going.exact = !self.wants_repair; // what is asked for in full is not held yet
         self.going.spoken_of = [QUOTE, TRADE].iter().map(|channel| self.view.ids(*channel).count()).sum();
         self.view.reached(&mut self.going.carried);
     }
