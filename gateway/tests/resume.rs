@@ -1,5 +1,6 @@
 //! Resume and drain on a real socket: what has not moved is not sent again, a bad cursor costs a snapshot, and a gateway
 //! that stops says so first.
+#![expect(clippy::unwrap_used, reason = "a test ends by its panic")]
 
 mod support;
 

@@ -36,6 +36,8 @@ impl Client {
         let old = std::mem::replace(self, Self::new(form, wire, session));
         self.going = old.going;
         let names = std::mem::take(&mut self.going.names);
+        // What this gateway had not caught up with is not held as any gateway shows it: its repair will be asked for.
+        self.going.exact &= !old.view.is_behind();
         self.view = old.view.carry(&names, &mut self.going.carried);
         self.going.unchanged.clear();
         (self.keeps_up, self.digest) = (false, old.digest);

@@ -157,6 +157,12 @@ impl View {
         view
     }
 
+    /// Whether this gateway has told less of some symbol than is held from an earlier connection.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !(self.going_on.quotes.is_empty() && self.going_on.trades.is_empty())
+    }
+
     /// A heartbeat told a cursor: what came before it is behind it. It does not speak of what is carried and was not
     /// subscribed again by now: that begins anew.
     pub fn reached(&mut self, carried: &mut Carried) {
