@@ -257,6 +257,7 @@ pub(super) fn requests(plan: &Plan) -> Vec<u8> {
         symbols: &symbols,
         interval_ms: plan.interval_ms,
         adaptive: false,
+        resume: None,
     };
     lean::put_frame(&mut bytes, lean::TEXT, subscribe.text().as_bytes());
     bytes

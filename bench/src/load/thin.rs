@@ -176,7 +176,8 @@ async fn connect(address: &str, thin: &Thin) -> io::Result<(TcpStream, Partial)>
     let hello = Request::Hello { id: 1, session: None, account: Some(thin.account), token: None };
     lean::put_frame(&mut bytes, lean::TEXT, hello.text().as_bytes());
     let (channel, interval_ms) = (Channel::Quote, thin.interval_ms);
-    let subscribe = Request::Subscribe { id: 2, channel, symbols: &symbols, interval_ms, adaptive: false };
+    let subscribe =
+        Request::Subscribe { id: 2, channel, symbols: &symbols, interval_ms, adaptive: false, resume: None };
     lean::put_frame(&mut bytes, lean::TEXT, subscribe.text().as_bytes());
     write(&stream, &bytes).await?;
     Ok((stream, partial))

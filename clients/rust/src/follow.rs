@@ -38,7 +38,7 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
     false
 }
 
-fn number(channel: &str) -> u8 {
+pub(crate) fn number(channel: &str) -> u8 {
     match Channel::from_word(channel) {
         Some(Channel::Trade) => TRADE,
         Some(Channel::Book) => BOOK,

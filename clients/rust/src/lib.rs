@@ -10,6 +10,7 @@
 mod alert;
 mod clock;
 mod follow;
+mod going_on;
 mod message;
 mod request;
 mod socket;
@@ -31,8 +32,9 @@ pub use request::{NewOrder, Request};
 pub use token::Token;
 pub use wire::control::Channel;
 pub use wire::frame::Form;
-pub use wire::frame::view::{Account, QuoteView, Received, TradeView, Update, View};
+pub use wire::frame::view::{Account, QuoteView, Received, Resumed, TradeView, Update, View};
 
+use going_on::GoingOn;
 use socket::{Inbound, Socket};
 use std::collections::{BTreeSet, HashMap};
 use verify::Search;
@@ -147,6 +149,7 @@ pub struct Client {
     wrong: BTreeSet<(u8, u32)>,
     names: HashMap<u32, String>,
     token: Option<Token>,
+    going_on: GoingOn,
 }
 
 impl Client {
@@ -171,6 +174,7 @@ impl Client {
             wrong: BTreeSet::new(),
             names: HashMap::new(),
             token: None,
+            going_on: GoingOn::default(),
         })
     }
 
@@ -250,7 +254,9 @@ impl Client {
         interval_ms: u32,
     ) -> Result<u64, Error> {
         let id = self.id();
-        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: false }).await?;
+        let resume = self.resume();
+        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: false, resume })
+            .await?;
         Ok(id)
     }
 
@@ -291,7 +297,9 @@ impl Client {
         interval_ms: u32,
     ) -> Result<u64, Error> {
         let id = self.id();
-        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: true }).await?;
+        let resume = self.resume();
+        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: true, resume })
+            .await?;
         Ok(id)
     }
 
@@ -427,6 +435,7 @@ impl Client {
         };
         self.renew_token(&message);
         let gap = follow(&mut self.view, &message);
+        self.go_on(&message);
         self.verify(&message, gap);
         self.counts.gaps += u64::from(gap);
         self.needs_repair |= gap;

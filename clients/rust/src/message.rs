@@ -3,6 +3,8 @@
 
 use crate::alert::{Alert, AlertReply, Alerts, NoticeSent, Sessions};
 use serde::Deserialize;
+use wire::frame::State;
+use wire::frame::view::Resumed;
 
 /// One text message.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -132,6 +134,29 @@ pub struct SymbolInfo {
     pub has_size: bool,
     /// Shard of the feed: notices about a shard are about its symbols.
     pub shard: u16,
+    /// With a cursor, of a symbol that goes on: what is held is current, and nothing is sent.
+    pub unchanged: Option<bool>,
+    /// Feed epoch of a symbol that goes on, as market data of the form tells it.
+    pub epoch: Option<u64>,
+    /// Lost events to take as known, of a symbol that goes on.
+    pub lost: Option<u64>,
+    /// Running total of an unchanged symbol.
+    pub total: Option<u64>,
+    /// Number of the state of an unchanged symbol.
+    pub state: Option<u8>,
+}
+
+impl SymbolInfo {
+    /// How a symbol goes on where an earlier connection ended; none = it begins anew.
+    #[must_use]
+    pub fn resumed(&self) -> Option<Resumed> {
+        let unchanged = match (self.unchanged?, self.total, self.state) {
+            (true, Some(total), Some(state)) => Some((total, State::from_u8(state)?)),
+            (true, ..) => return None,
+            (false, ..) => None,
+        };
+        Some(Resumed { epoch: self.epoch?, lost: self.lost?, unchanged })
+    }
 }
 
 /// One refused symbol or pattern.
@@ -166,6 +191,8 @@ pub struct Subscribed {
     /// Whether another part follows.
     #[serde(default)]
     pub more: bool,
+    /// With a cursor: how many of these are unchanged.
+    pub resumed: Option<usize>,
 }
 
 /// `unsubscribed`.
@@ -306,6 +333,8 @@ pub struct Notice {
     pub reason: Option<String>,
     /// Age of the last proof, in `stale`.
     pub age_ms: Option<i64>,
+    /// How long until the end, in `draining` and `token_expired`.
+    pub after_ms: Option<i64>,
     /// An operator's words, in `operator`.
     pub text: Option<String>,
     /// Who said them, in `operator`.
@@ -325,6 +354,8 @@ pub struct Heartbeat {
     pub watermark_us: Option<i64>,
     /// Hash of all that the client should hold here; none while market data is owed.
     pub hash: Option<String>,
+    /// Where the session stands in the feed, to be given back on any gateway; none while market data is owed.
+    pub cursor: Option<String>,
 }
 
 /// `hashes`: what the client should hold where this stands in the stream.

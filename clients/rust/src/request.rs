@@ -43,6 +43,9 @@ pub enum Request<'a> {
         /// The gateway may lengthen the interval while this client cannot follow.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         adaptive: bool,
+        /// A heartbeat's cursor: what is held from there on is not sent again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resume: Option<&'a str>,
     },
     /// Ends what [`Request::Subscribe`] began.
     Unsubscribe {
@@ -289,8 +292,8 @@ mod tests {
             Request::Hello { id, session: Some("desk"), account: Some("A1"), token: None },
             Request::Hello { id, session: None, account: None, token: Some("a.b.c") },
             Request::Auth { id, token: "a.b.c" },
-            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: false },
-            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: true },
+            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: false, resume: Some("a1") },
+            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: true, resume: None },
             Request::Unsubscribe { id, channel, symbols },
             Request::SetRate { id, channel: Channel::Trade, symbols, interval_ms: 100, adaptive: true },
             Request::Budget { id, bytes_per_s: Some(40_000) },
