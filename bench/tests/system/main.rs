@@ -14,6 +14,7 @@ mod cli;
 mod edge;
 mod faults;
 mod flood;
+mod going_on;
 mod ledger;
 mod proxy;
 mod round_trip;
