@@ -9,6 +9,7 @@ use gateway::engine::{Engine, EngineConfig};
 use gateway::ingest::Want;
 use gateway::pending::Join;
 use gateway::resume::Resume;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::control::{Channel, View};
 use wire::cursor_shards::ShardCursor;
@@ -383,8 +384,8 @@ impl Roam {
             let wanted = &mut self.roamers[at].wanted;
             // A symbol's two channels share their slot.
             let class = wanted.get(&(1 - channel, symbol.clone())).copied().unwrap_or(class);
-            if !wanted.contains_key(&(channel, symbol.clone())) {
-                wanted.insert((channel, symbol.clone()), class);
+            if let Entry::Vacant(entry) = wanted.entry((channel, symbol.clone())) {
+                entry.insert(class);
                 by_class.entry(class).or_default().insert(symbol);
             }
         }
