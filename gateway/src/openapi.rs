@@ -225,7 +225,7 @@ fn schemas() -> Value {
             ("retry", json!({"enum": ["never", "now", "after_ms", "reauth"]})), ("after_ms?", whole.clone()),
         ]),
         "Ready": object(&[
-            ("ready", flag.clone()), ("bus", json!({"enum": ["connected", "disconnected"]})),
+            ("ready", flag.clone()), ("draining", flag.clone()), ("bus", json!({"enum": ["connected", "disconnected"]})),
             ("clients", whole.clone()), ("instruments", whole.clone()), ("shards", list("Shard")),
             ("orders", flag.clone()), ("durability", durability.clone()), ("partitions", list("Partition")),
             ("connections", json!({"$ref": "#/components/schemas/Used"})),
