@@ -24,6 +24,9 @@ import type {
   Report,
   SessionState,
   Sessions,
+  Shows,
+  Stats,
+  StatsSet,
   Subscribed,
   Unsubscribed,
   VisibleSet,
@@ -75,6 +78,8 @@ export interface ClientOptions extends ViewEvents {
   freshness?(shard: number, why: Stale | null): void;
   /** An adaptive slot runs at another interval now. */
   rateChanged?(changed: RateChanged): void;
+  /** What was asked for by `Client.stats`. */
+  stats?(stats: Stats): void;
   heartbeat?(heartbeat: Heartbeat): void;
   /** These symbols were not as the gateway says, and are asked for in full. */
   mismatch?(channel: Channel, symbols: string[]): void;
@@ -133,8 +138,10 @@ interface Wanted {
   intervalMs: number;
   maxAgeMs: number | undefined;
   adaptive: boolean;
+  shows: Shows;
 }
 
+const MARKET: readonly Channel[] = ['quote', 'trade'];
 const ORDER_WAIT_MS = 6_000;
 const PATTERN_AGAIN_MS = 1_000;
 const BACKOFF_MS = { first: 250, most: 8_000 } as const;
@@ -159,6 +166,7 @@ export class Client {
   private readonly wanted = new Map<string, Wanted & { name: string }>();
   /** What is said again after a reconnect. */
   private bytesPerS: number | null = null;
+  private statsEveryMs = 0;
   private rowsOnScreen: string[] = [];
   private nextId = 1;
   private rows: Report[] = [];
@@ -313,6 +321,8 @@ export class Client {
       }
       case 'heartbeat':
         return this.beat(message as Heartbeat);
+      case 'stats':
+        return this.options.stats?.(message as Stats);
       case 'hashes':
         this.repairs.hashes(message as Hashes, this.view);
         return this.other(message);
@@ -354,6 +364,7 @@ export class Client {
     this.setLink('open', '');
     this.options.welcome?.(welcome);
     if (this.bytesPerS !== null) this.budget(this.bytesPerS).catch(() => undefined);
+    if (this.statsEveryMs > 0) this.stats(this.statsEveryMs).catch(() => undefined);
     if (this.rowsOnScreen.length > 0) this.visible(this.rowsOnScreen).catch(() => undefined);
     this.askWanted();
     if (welcome.account !== null) {
@@ -367,7 +378,7 @@ export class Client {
   private askWanted(): void {
     const groups = new Map<string, Wanted & { names: string[] }>();
     for (const { name, ...how } of this.wanted.values()) {
-      const key = `${how.channel} ${how.intervalMs} ${how.maxAgeMs} ${how.adaptive}`;
+      const key = `${how.channel} ${how.intervalMs} ${how.maxAgeMs} ${how.adaptive} ${JSON.stringify(how.shows)}`;
       const group = groups.get(key) ?? { ...how, names: [] };
       group.names.push(name);
       groups.set(key, group);
@@ -528,10 +539,17 @@ export class Client {
   /**
    * Subscribes now and after every reconnect. Settles when the last part of the answer is here. Shards of which the last
    * proof is older than `maxAgeMs` are told as stale. With `adaptive` the gateway may lengthen the interval while this client
-   * cannot follow.
+   * cannot follow. `shows` says what of the channel is told.
    */
-  subscribe(channel: Channel, symbols: string[], intervalMs: number, maxAgeMs?: number, adaptive = false): Promise<Outcome> {
-    const how = { channel, intervalMs, maxAgeMs, adaptive };
+  subscribe(
+    channel: Channel,
+    symbols: string[],
+    intervalMs: number,
+    maxAgeMs?: number,
+    adaptive = false,
+    shows: Shows = {},
+  ): Promise<Outcome> {
+    const how = { channel, intervalMs, maxAgeMs, adaptive, shows };
     for (const name of symbols) this.wanted.set(`${channel} ${name}`, { ...how, name });
     return this.ask(symbols, how);
   }
@@ -539,9 +557,10 @@ export class Client {
   /** A gateway that has just started knows no symbol yet: a wanted pattern is asked for again until it matches. */
   private async ask(symbols: string[], how: Wanted): Promise<Outcome> {
     const socket = this.socket;
-    const { channel, intervalMs, maxAgeMs, adaptive } = how;
+    const { channel, intervalMs, maxAgeMs, adaptive, shows } = how;
     const age = { ...(maxAgeMs === undefined ? {} : { max_age_ms: maxAgeMs }), ...(adaptive ? { adaptive } : {}) };
-    const outcome = await this.request<Outcome>({ op: 'subscribe', channel, symbols, interval_ms: intervalMs, ...age });
+    const asked = { op: 'subscribe', channel, symbols, interval_ms: intervalMs, ...age, ...shows };
+    const outcome = await this.request<Outcome>(asked);
     const early = outcome.rejected.filter(({ symbol, code }) => code === 'unknown_symbol' && symbol.includes('*'));
     if (early.length > 0) {
       setTimeout(() => {
@@ -558,8 +577,10 @@ export class Client {
   }
 
   setRate(channel: Channel, symbols: string[], intervalMs: number, adaptive = false): Promise<Outcome> {
+    // Quotes and prints of a symbol share their interval; the other channels have their own.
+    const moved = MARKET.includes(channel) ? MARKET : [channel];
     for (const wanted of this.wanted.values()) {
-      if (symbols.includes(wanted.name)) Object.assign(wanted, { intervalMs, adaptive });
+      if (moved.includes(wanted.channel) && symbols.includes(wanted.name)) Object.assign(wanted, { intervalMs, adaptive });
     }
     const how = adaptive ? { adaptive } : {};
     return this.request<Outcome>({ op: 'set_rate', channel, symbols, interval_ms: intervalMs, ...how });
@@ -569,6 +590,12 @@ export class Client {
   budget(bytesPerS: number | null): Promise<BudgetSet> {
     this.bytesPerS = bytesPerS;
     return this.request<BudgetSet>({ op: 'budget', bytes_per_s: bytesPerS });
+  }
+
+  /** Asks for this session's statistics so often (1,000 to 60,000 ms; 0 = no more), also after a reconnect. */
+  stats(everyMs: number): Promise<StatsSet> {
+    this.statsEveryMs = everyMs;
+    return this.request<StatsSet>({ op: 'stats', every_ms: everyMs });
   }
 
   /** Names the rows on screen (symbols and patterns; none = all alike): what is missed of them is told first. */

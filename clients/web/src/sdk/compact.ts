@@ -1,7 +1,22 @@
 // Decodes one `compact` message (docs/protocol.md). Holds no state: deltas are handed to a Sink, which has the bases.
 
+import { Changes } from './book.js';
 import { DecodeError, Reader, micros } from './reader.js';
-import { KIND, newHead, type Head, type Print, type Range, type TradeTotals } from './records.js';
+import {
+  KIND,
+  knownState,
+  knownStatus,
+  newHead,
+  type Bar,
+  type BarsRecord,
+  type BookChange,
+  type BookFull,
+  type Head,
+  type Print,
+  type Range,
+  type StatusRecord,
+  type TradeTotals,
+} from './records.js';
 
 /** Takes records; `rank` is the position of the id in the wire set. */
 export interface Sink {
@@ -22,6 +37,10 @@ export interface Sink {
   print(rank: number, priceDelta: number, qty: number, idGap: number, sell: boolean): void;
   printState(rank: number, state: number): void;
   tradeFull(rank: number, totals: TradeTotals, listed: Print[], range: Range | null, partial: boolean): void;
+  bookChange(rank: number, record: BookChange): void;
+  bookFull(rank: number, record: BookFull): void;
+  bars(rank: number, record: BarsRecord): void;
+  trading(rank: number, record: StatusRecord): void;
 }
 
 const BEYOND = 'a rank beyond the wire set';
@@ -118,6 +137,10 @@ const RECORDS: { [kind: number]: Record } = {
   [KIND.quoteFull]: readQuoteFull,
   [KIND.trade]: readPrints,
   [KIND.tradeFull]: readTradeFull,
+  [KIND.book]: readBookChange,
+  [KIND.bookFull]: readBookFull,
+  [KIND.bar]: readBars,
+  [KIND.status]: readStatus,
 };
 
 /** Reads one kind 0 record. */
@@ -245,4 +268,95 @@ export function readTradeFull(reader: Reader, rank: number, sink: Sink): void {
     range = { first, high, low };
   }
   sink.tradeFull(rank, totals, listed, range, (trailer & 2) !== 0);
+}
+
+const EXTENDED = 1 << 12;
+const changes = new Changes();
+const bookChange: BookChange = { events: 0, state: -1, changes, checksum: 0 };
+
+/** Reads one kind 3 record. */
+export function readBookChange(reader: Reader, rank: number, sink: Sink): void {
+  const first = reader.little(2);
+  let events = (first >> 13) + 1;
+  if (events === 8) events = 8 + reader.varint();
+  bookChange.state = -1;
+  if (first & EXTENDED) {
+    const end = reader.part();
+    const flags = end > reader.at ? reader.u8() : 0;
+    if (flags & 1) bookChange.state = knownState(reader.u8());
+    if (flags & 32) events = 0;
+    reader.leave(end);
+  }
+  bookChange.events = events;
+  changes.read(reader, first);
+  bookChange.checksum = reader.little(4);
+  sink.bookChange(rank, bookChange);
+}
+
+/** The state of kinds 4 to 6, behind which a newer gateway may tell more. */
+function stateAndMore(reader: Reader): number {
+  const byte = reader.u8();
+  if (byte & 128) skip(reader);
+  return knownState(byte & 127);
+}
+
+function skip(reader: Reader): void {
+  reader.at = reader.part();
+}
+
+/** Reads one kind 4 record. */
+export function readBookFull(reader: Reader, rank: number, sink: Sink): void {
+  const feedEpoch = reader.varint();
+  const state = stateAndMore(reader);
+  const total = reader.varint();
+  const lost = reader.varint();
+  const first = reader.little(2);
+  if (first >> 12 !== 0) throw new DecodeError('reserved bits');
+  changes.read(reader, first);
+  sink.bookFull(rank, { feedEpoch, state, total, lost, changes, checksum: reader.little(4) });
+}
+
+/** Reads one kind 5 record. */
+export function readBars(reader: Reader, rank: number, sink: Sink): void {
+  const epoch = reader.varint();
+  const state = stateAndMore(reader);
+  const count = reader.varint();
+  if (count > reader.left) throw new DecodeError('more bars than bytes');
+  const bars: Bar[] = [];
+  let [start, before] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const flags = reader.u8();
+    start += reader.signed();
+    const open = before + reader.signed();
+    const close = (before = open + reader.signed());
+    const bar = {
+      startUs: start * 1e6,
+      open,
+      high: Math.max(open, close) + reader.varint(),
+      low: Math.min(open, close) - reader.varint(),
+      close,
+      volume: reader.wide(),
+      volumeLow: reader.low,
+      buyVolume: reader.wide(),
+      notional: notional(reader.varint(), reader.varint()),
+      count: reader.varint(),
+      tc: reader.varint(),
+      closed: (flags & 1) !== 0,
+      partial: (flags & 2) !== 0,
+    };
+    if (flags & 128) skip(reader);
+    bars.push(bar);
+  }
+  sink.bars(rank, { epoch, state, bars });
+}
+
+function notional(high: number, low: number): bigint {
+  return BigInt.asIntN(96, (BigInt(high) << 48n) | BigInt(low));
+}
+
+/** Reads one kind 6 record. */
+export function readStatus(reader: Reader, rank: number, sink: Sink): void {
+  const epoch = reader.varint();
+  const state = stateAndMore(reader);
+  sink.trading(rank, { epoch, state, status: knownStatus(reader.u8()), eventUs: reader.signed() });
 }

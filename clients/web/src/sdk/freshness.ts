@@ -6,7 +6,7 @@ import { STATE } from './records.js';
 
 /** The gateway's word when a shard is current by the bound for all, but older than this session asked for. */
 const MAX_AGE = 'max_age';
-const STATES = ['live', 'quiet', 'stale', 'halted'] as const;
+const STATES = ['live', 'quiet', 'stale', 'halted', 'out'] as const;
 const WORDS: ReadonlyMap<string, string> = new Map([
   ['sequence_gap', 'events missing'],
   ['bus_lost', 'bus lost'],
@@ -64,11 +64,12 @@ export class StaleShards {
   }
 
   /** The state travels in the data; only an age that this session alone minds is told by the notice. */
-  of({ info, quote, trade, state: told }: Instrument): Freshness {
+  of({ info, quote, trade, book, bar, status, state: told }: Instrument): Freshness {
     const why = this.shards.get(info.shard ?? -1);
-    const current = (told === STATE.live || told === STATE.quiet) && (quote.based || trade.based);
+    const based = [quote, trade, book, bar, status].some((view) => view.based);
+    const current = (told === STATE.live || told === STATE.quiet) && based;
     if (current && why?.reason !== MAX_AGE) return { state: STATES[told] as Freshness['state'], reason: '', words: '' };
-    if (told === STATE.halted) return { state: 'halted', reason: '', words: '' };
+    if (told === STATE.halted || told === STATE.out) return { state: STATES[told], reason: '', words: '' };
     return { state: 'stale', reason: why?.reason ?? '', words: why?.words ?? '' };
   }
 }

@@ -53,21 +53,47 @@ function finish(word: number): number {
   return second ^ (second >>> 16);
 }
 
-const begin = (channel: number, id: number): ViewHash => new ViewHash(0x9e3779b9, 0x7f4a7c15).word(channel).word(id);
+/** What the low number begins with. */
+export const BEGIN_LOW = 0x7f4a7c15;
+
+/** The low number alone with one more word: the checksum of a book needs no other. */
+export function addWord(low: number, word: number): number {
+  const mixed = Math.imul(low ^ word, 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}
+
+/** As `ViewHash.number`. */
+export function addNumber(low: number, number: number): number {
+  return addWord(addWord(low, number | 0), Math.floor(number / HALF) | 0);
+}
+
+export { finish as finishLow };
+
+const begin = (channel: number, id: number): ViewHash => new ViewHash(0x9e3779b9, BEGIN_LOW).word(channel).word(id);
 
 /** Of what is held in a channel; null while it has not come, or is suspect. */
 export function hashOf(instrument: Instrument, channel: Channel): ViewHash | null {
-  const { id, quote, trade } = instrument;
-  if (!instrument[channel].based) return null;
-  if (channel === 'trade') {
-    return begin(1, id).word(trade.tc).word(trade.volumeLow).number(trade.lastPrice).number(trade.lastQty).end();
-  }
-  return begin(0, id)
-    .word(quote.version)
-    .number(instrument.hasBid ? quote.bid : 0)
-    .number(instrument.hasAsk ? quote.ask : 0)
-    .number(quote.bidSize)
-    .number(quote.askSize)
-    .word(quote.state)
-    .end();
+  return instrument[channel].based ? HASHES[channel](instrument).end() : null;
 }
+
+const HASHES: { [channel in Channel]: (instrument: Instrument) => ViewHash } = {
+  quote: (instrument) => {
+    const { id, quote } = instrument;
+    return begin(0, id)
+      .word(quote.version)
+      .number(instrument.hasBid ? quote.bid : 0)
+      .number(instrument.hasAsk ? quote.ask : 0)
+      .number(quote.bidSize)
+      .number(quote.askSize)
+      .word(quote.state);
+  },
+  trade: ({ id, trade }) =>
+    begin(1, id).word(trade.tc).word(trade.volumeLow).number(trade.lastPrice).number(trade.lastQty),
+  book: ({ id, book }) => begin(2, id).word(book.version).word(book.checksum).word(book.state),
+  bar: ({ id, bar: { last } }) => {
+    const hash = begin(3, id).word(last?.tc ?? 0).number(last?.startUs ?? 0).number(last?.close ?? 0);
+    // The volume may be rounded, its two words never are.
+    return last === null ? hash.number(0) : hash.word(last.volumeLow).word(Math.round((last.volume - last.volumeLow) / HALF));
+  },
+  status: ({ id, status }) => begin(4, id).word(status.state).word(status.status),
+};

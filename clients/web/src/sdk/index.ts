@@ -1,12 +1,13 @@
 // Tickgate for browsers and Node: readers of all forms, view with accounting, client with orders.
 
 export { Alerts, conditionText } from './alerts.js';
+export { BookView, Side, type Level } from './book.js';
 export { Client, RequestError, type ClientOptions, type Link, type OrderOutcome, type Outcome } from './client.js';
 export { decode, readHead, type Sink } from './compact.js';
 export { decodeFixed } from './fixed.js';
 export { StaleShards, type Freshness, type Stale } from './freshness.js';
 export { ViewHash, hashOf } from './hash.js';
-export { Instrument } from './instrument.js';
+export { BarView, Instrument, StatusView } from './instrument.js';
 export { decodeJson, type JsonMessage } from './json.js';
 export { addsUp, type Account } from './ledger.js';
 export { Orders, ended, type Fill, type Order, type OrderState } from './orders.js';

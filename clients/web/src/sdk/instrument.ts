@@ -1,8 +1,9 @@
 // What the client holds of one instrument.
 
+import { BookView } from './book.js';
 import { Ledger } from './ledger.js';
 import type { SymbolInfo } from './protocol.js';
-import { STATE } from './records.js';
+import { STATE, STATUS, type Bar } from './records.js';
 
 /** Best bid and ask, mantissas; size 0 = side absent, its price is then the last one known. */
 export class QuoteView {
@@ -68,15 +69,39 @@ export class TradeView {
   }
 }
 
+/** The newest bar; earlier ones are told and not kept. */
+export class BarView {
+  /** False until it comes, and again after a lost frame. */
+  based = false;
+  epoch = 0;
+  state: number = STATE.stale;
+  /** Null before the first. */
+  last: Bar | null = null;
+}
+
+/** Trading status. */
+export class StatusView {
+  based = false;
+  epoch = 0;
+  state: number = STATE.stale;
+  status: number = STATUS.source_stale;
+  /** Due time of the newest one, µs. */
+  eventUs = 0;
+}
+
 /** One instrument that is or was subscribed. */
 export class Instrument {
   readonly quote = new QuoteView();
   readonly trade = new TradeView();
+  readonly book = new BookView();
+  readonly bar = new BarView();
+  readonly status = new StatusView();
+  /** Of what is held first: quote, prints, book, bars, status. */
   state: number = STATE.stale;
   /** Local clock, ms: when the state became this, when a value last changed. */
   stateAt = 0;
   changedAt = 0;
-  /** Channels that hold it: 1 quote, 2 trade. */
+  /** Channels that hold it: 1 quote, 2 trade, 4 book, 8 bar, 16 status. */
   channels = 0;
 
   constructor(readonly info: SymbolInfo) {}

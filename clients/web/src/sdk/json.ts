@@ -1,7 +1,8 @@
 // Takes one `json` message (docs/protocol.md), already parsed: current values, decimals as texts.
 
+import { ASK, BID, type Level } from './book.js';
 import { DecodeError } from './reader.js';
-import { KIND, STATE, newHead, type Head, type Range, type Values } from './records.js';
+import { KIND, STATE, STATUS, newHead, type Bar, type Head, type Range, type Values } from './records.js';
 
 type Element = { [field: string]: unknown };
 
@@ -21,6 +22,9 @@ const OPS: { [op: string]: [kind: number, reading: Reading] } = {
   quotes: [KIND.quote, quote],
   trades: [KIND.trade, print],
   trade_totals: [KIND.tradeFull, totals],
+  books: [KIND.book, book],
+  bars: [KIND.bar, bars],
+  statuses: [KIND.status, status],
 };
 
 /** Whether a text message is market data. */
@@ -98,6 +102,73 @@ function totals(element: Element, to: Values): void {
     recvUs: whole(ts_recv),
   };
   to.totals(whole(id), told, range, element['partial'] === true);
+}
+
+function book({ id, epoch, full, total, events, lost, state, checksum, bids, asks, ts_event, ts_recv }: Element, to: Values): void {
+  to.levels(whole(id), {
+    epoch: whole(epoch),
+    full: full === true,
+    whole: full === true,
+    events: whole(events),
+    total: whole(total),
+    lost: whole(lost),
+    state: stateOf(state),
+    checksum: whole(checksum),
+    levels: [...levels(bids, BID), ...levels(asks, ASK)],
+    eventUs: whole(ts_event),
+    recvUs: whole(ts_recv),
+  });
+}
+
+function levels(told: unknown, side: number): Level[] {
+  return list(told).map((level) => {
+    const [price, qty] = list(level);
+    const of = { side, price: digits(price), qty: digits(qty), place: null };
+    if (of.qty < 0) throw new DecodeError('a quantity below 0');
+    return of;
+  });
+}
+
+function bars({ id, epoch, state, bars: told }: Element, to: Values): void {
+  const record = { epoch: whole(epoch), state: stateOf(state), bars: list(told).map(bar) };
+  to.barred(whole(id), record);
+}
+
+function bar(told: unknown): Bar {
+  if (typeof told !== 'object' || told === null) throw new DecodeError('no bar');
+  const { start, open, high, low, close, volume, buy_volume, notional, count, total, closed, partial } = told as Element;
+  const price = (value: unknown): number => (value === null ? 0 : digits(value));
+  const traded = BigInt(text(volume));
+  return {
+    startUs: whole(start),
+    open: price(open),
+    high: price(high),
+    low: price(low),
+    close: price(close),
+    volume: Number(traded),
+    volumeLow: Number(BigInt.asUintN(32, traded)),
+    buyVolume: digits(buy_volume),
+    notional: BigInt(text(notional)),
+    count: whole(count),
+    tc: whole(total),
+    closed: closed === true,
+    partial: partial === true,
+  };
+}
+
+function status({ id, epoch, state, status: word, ts_event, ts_recv }: Element, to: Values): void {
+  to.traded(whole(id), {
+    epoch: whole(epoch),
+    state: stateOf(state),
+    status: (STATUS as { [word: string]: number })[word as string] ?? STATUS.source_stale,
+    eventUs: whole(ts_event),
+    recvUs: whole(ts_recv),
+  });
+}
+
+function list(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw new DecodeError('no list');
+  return value;
 }
 
 function sells(side: unknown): boolean | null {

@@ -1,7 +1,29 @@
 // JSON messages of the socket, as far as this client reads them. docs/protocol.md has them all.
 
 /** Channels of market data. */
-export type Channel = 'quote' | 'trade';
+export type Channel = 'quote' | 'trade' | 'book' | 'bar' | 'status';
+
+/** What of a quote is told: `price` of sizes only whether a side is there, `coarse` their three highest binary digits. */
+export type Fields = 'all' | 'price' | 'coarse';
+
+/** One comparison of a filter, the value a decimal number. */
+export type Comparison = [
+  field: 'bid' | 'ask' | 'bid_size' | 'ask_size' | 'spread',
+  test: '<' | '<=' | '>' | '>=' | '=' | '!=',
+  value: string,
+];
+
+/** What a subscription shows. A field that says nothing about its channel is refused (1003). */
+export interface Shows {
+  /** Of `quote` and `trade`; `all` unless given. */
+  fields?: Fields;
+  /** Of `quote`: which symbols are told. All comparisons of at least one list must hold; at most 4 lists, 8 comparisons. */
+  filter?: Comparison[][];
+  /** Of `book`: levels a side, 10 unless given. */
+  depth?: 5 | 10 | 20;
+  /** Of `bar`: `1s` unless given. */
+  period?: '1s' | '1m';
+}
 
 export interface SymbolInfo {
   symbol: string;
@@ -54,6 +76,11 @@ export interface Subscribed {
   adaptive?: boolean;
   asked_ms?: number;
   phase_us: number;
+  /** What the slot shows, where the channel has it: as in `Shows`, and whether a filter holds. */
+  fields?: Fields;
+  filtered?: boolean;
+  depth?: number;
+  period?: '1s' | '1m';
   symbols: SymbolInfo[];
   rejected?: Rejected[];
   more?: boolean;
@@ -105,6 +132,39 @@ export interface VisibleSet {
   id?: number;
   symbols: number;
   rejected: Rejected[];
+}
+
+/** Answer to `stats`; 0 = none come. */
+export interface StatsSet {
+  op: 'stats_set';
+  id?: number;
+  every_ms: number;
+}
+
+/** How long a hop took, µs; null where nothing was counted. */
+export interface HopTimes {
+  n: number;
+  p50: number | null;
+  p90: number | null;
+  p99: number | null;
+  max: number | null;
+}
+
+/** What the gateway counted for this session since the last one. */
+export interface Stats {
+  op: 'stats';
+  period_us: number;
+  frames: number;
+  records: number;
+  bytes: number;
+  catch_ups: number;
+  /** Symbols that are owed now. */
+  backlog: number;
+  /** Due at the publisher until received; sent by the publisher until received; received until flushed; until written. */
+  feed_us: HopTimes;
+  bus_us: HopTimes;
+  wait_us: HopTimes;
+  send_us: HopTimes;
 }
 
 export interface Heartbeat {

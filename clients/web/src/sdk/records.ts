@@ -1,14 +1,19 @@
 // What messages say, whatever their form. Prices and sizes are mantissas in the instrument's exponents; times are µs
 // since the Unix epoch, because nanoseconds do not fit a number.
 
+import type { Changes, Level } from './book.js';
+
 /** Forms of market data, as the subprotocol names them. */
 export type Form = 'compact' | 'fixed' | 'json';
 
 /** Kinds of messages that this reader knows; others are skipped whole. */
-export const KIND = { quote: 0, quoteFull: 1, trade: 2, tradeFull: 7 } as const;
+export const KIND = { quote: 0, quoteFull: 1, trade: 2, book: 3, bookFull: 4, bar: 5, status: 6, tradeFull: 7 } as const;
 
 /** Freshness, by its number on the wire. */
-export const STATE = { live: 0, quiet: 1, stale: 2, halted: 3 } as const;
+export const STATE = { live: 0, quiet: 1, stale: 2, halted: 3, out: 4 } as const;
+
+/** Trading status, by its number on the wire. */
+export const STATUS = { open: 0, halted: 1, closed: 2, source_stale: 3 } as const;
 
 /** What a message says of itself. */
 export interface Head {
@@ -59,6 +64,16 @@ export interface TradeTotals extends Times {
   lastId: number;
 }
 
+/** A state's number; what a newer gateway calls otherwise is not proven here. */
+export function knownState(state: number): number {
+  return state > STATE.out ? STATE.stale : state;
+}
+
+/** A trading status's number; of a newer gateway's nothing else is safe. */
+export function knownStatus(status: number): number {
+  return status > STATUS.source_stale ? STATUS.source_stale : status;
+}
+
 /** One print. */
 export interface Print extends Times {
   price: number;
@@ -73,6 +88,81 @@ export interface Range {
   first: number;
   high: number;
   low: number;
+}
+
+/** What one `compact` record says of a book; `changes` is used again for the next. */
+export interface BookChange {
+  events: number;
+  /** −1 when unchanged. */
+  state: number;
+  changes: Changes;
+  checksum: number;
+}
+
+/** A whole book in `compact`: changes of an empty one. */
+export interface BookFull {
+  feedEpoch: number;
+  state: number;
+  total: number;
+  lost: number;
+  changes: Changes;
+  checksum: number;
+}
+
+/** An update of a book in `fixed` or `json`. */
+export interface BookRecord extends Times {
+  epoch: number;
+  /** Whether it tells the whole book with its totals; else what changed. */
+  full: boolean;
+  /** Whether the levels are all that the book has; always so when `full`. */
+  whole: boolean;
+  /** Events that it stands for, when not `full`. */
+  events: number;
+  /** All events so far, where told: when `full`, and always in `json`. */
+  total: number | null;
+  lost: number;
+  state: number;
+  checksum: number;
+  levels: readonly Level[];
+}
+
+/** One bar: prices and quantities are mantissas. */
+export interface Bar {
+  /** Begin, µs since the Unix epoch, a multiple of the period. */
+  startUs: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  /** Rounded beyond 2^53, as is `buyVolume`; `volumeLow` is exact, mod 2^32. */
+  volume: number;
+  volumeLow: number;
+  buyVolume: number;
+  /** Sum of price × quantity, mod 2^96. */
+  notional: bigint;
+  /** Prints in it. */
+  count: number;
+  /** Prints of the symbol so far, after its last one; mod 2^32 in `fixed`. */
+  tc: number;
+  /** Whether its period is over; else a later one of the same begin replaces it. */
+  closed: boolean;
+  /** Whether prints are missing: lost, or from before the symbol was followed. */
+  partial: boolean;
+}
+
+/** Bars of a symbol, oldest first; none: only the state is told. */
+export interface BarsRecord {
+  epoch: number;
+  state: number;
+  bars: Bar[];
+}
+
+/** Trading status of a symbol. `recvUs` is told by `fixed` and `json` alone. */
+export interface StatusRecord extends Times {
+  epoch: number;
+  state: number;
+  /** One of `STATUS`. */
+  status: number;
 }
 
 /** A quote with its current values (`fixed`, `json`). */
@@ -98,4 +188,7 @@ export interface Values {
   /** `listed`: the totals told before hold it already. */
   printed(id: number, epoch: number, print: Print, listed: boolean): void;
   totals(id: number, totals: TradeTotals, range: Range | null, partial: boolean): void;
+  levels(id: number, record: BookRecord): void;
+  barred(id: number, record: BarsRecord): void;
+  traded(id: number, record: StatusRecord): void;
 }

@@ -1,11 +1,11 @@
 // Wire sets: the ids of a (slot, channel) in rising order; a rank is a position in them.
 
-/** Ids by slot and channel (0 quote, 1 trade). */
+/** Ids by slot and channel (0 quote, 1 trade, 2 book, 3 bar, 4 status). */
 export class WireSets {
   private readonly sets = new Map<number, number[]>();
 
   of(slot: number, channel: number): number[] {
-    const key = slot * 2 + channel;
+    const key = slot * 8 + channel;
     let set = this.sets.get(key);
     if (set === undefined) this.sets.set(key, (set = []));
     return set;

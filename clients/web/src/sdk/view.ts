@@ -1,22 +1,28 @@
 // What the client holds: wire sets, instruments, bases of deltas, and the account of every source event (P1). The same
 // for all three forms; the reference is the reader in Rust (wire/src/frame/view.rs).
 
+import { LEVELS_MAX, Side, checksum, copy, setAll, type BookView, type Sides } from './book.js';
 import { decode, type Sink } from './compact.js';
 import { decodeFixed } from './fixed.js';
 import { hashOf, ViewHash } from './hash.js';
-import { Instrument, type QuoteView, type TradeView } from './instrument.js';
+import { Instrument, type BarView, type QuoteView, type StatusView, type TradeView } from './instrument.js';
 import { decodeJson, type JsonMessage } from './json.js';
 import { addsUp, type Account, type Ledger } from './ledger.js';
 import type { Channel, RateSet, Subscribed, Unsubscribed } from './protocol.js';
 import { DecodeError } from './reader.js';
 import {
-  KIND,
-  STATE,
+  knownState,
+  type Bar,
+  type BarsRecord,
+  type BookChange,
+  type BookFull,
+  type BookRecord,
   type Form,
   type Head,
   type Print,
   type QuoteRecord,
   type Range,
+  type StatusRecord,
   type TradeTotals,
   type Values,
 } from './records.js';
@@ -35,13 +41,24 @@ export interface ViewEvents {
   quote?(instrument: Instrument): void;
   print?(instrument: Instrument, print: Print): void;
   merged?(instrument: Instrument, merged: Merged): void;
+  /** A book, its state or its totals changed; or it is wrong and hidden until it comes in full. */
+  book?(instrument: Instrument): void;
+  /** A bar, closed or so far; one of the same begin is replaced. */
+  bar?(instrument: Instrument, bar: Bar): void;
+  /** A trading status. */
+  status?(instrument: Instrument): void;
   joined?(instrument: Instrument, channel: Channel): void;
   left?(instrument: Instrument, channel: Channel): void;
 }
 
-const CHANNELS: Channel[] = ['quote', 'trade'];
+const CHANNELS: Channel[] = ['quote', 'trade', 'book', 'bar', 'status'];
 const QUOTE = 0;
 const TRADE = 1;
+const BOOK = 2;
+const BAR = 3;
+const STATUS = 4;
+/** The channel of each kind; an unknown one has none. */
+const CHANNEL_OF: { [kind: number]: number } = { 0: QUOTE, 1: QUOTE, 2: TRADE, 3: BOOK, 4: BOOK, 5: BAR, 6: STATUS, 7: TRADE };
 /** What totals count to: `fixed` tells 32 bits of them. */
 const MODULUS = { compact: Number.MAX_SAFE_INTEGER, json: Number.MAX_SAFE_INTEGER, fixed: 2 ** 32 } as const;
 
@@ -53,13 +70,20 @@ export class View implements Sink, Values {
   /** The last frame's number. */
   private frame = 0;
   /** Accounts of instruments that were given up. */
-  private readonly gone = [sum([]), sum([])];
+  private readonly gone = [sum([]), sum([]), sum([])];
+  /** Levels a side of each slot's books, and of the message that is read. */
+  private readonly depths = new Map<number, number>();
+  private depth = LEVELS_MAX;
+  /** Where a book's next levels are written; then the two change places. */
+  private spare: Sides = [new Side(), new Side()];
   private readonly modulus: number;
   frames = 0;
   records = 0;
   bytes = 0;
   gaps = 0;
   decodeErrors = 0;
+  /** Books that were not what their checksum says, or could not follow a change. Zero, or a fault. */
+  wrongBooks = 0;
 
   constructor(
     private readonly events: ViewEvents,
@@ -79,21 +103,41 @@ export class View implements Sink, Values {
     return this.account(TRADE);
   }
 
-  private account(channel: number): Account {
-    return sum([this.gone[channel] as Account, ...[...this.instruments.values()].map((one) => ledger(one, channel))]);
+  /** The account of all level events. Bars and trading status are not numbered. */
+  get books(): Account {
+    return this.account(BOOK);
   }
 
-  /** Takes one message of the form. False: a frame was lost or unreadable, deltas are ignored, ask for repair. */
+  private account(channel: number): Account {
+    return sum([this.gone[channel] as Account, ...[...this.instruments.values()].map((one) => ledger(one, channel) as Account)]);
+  }
+
+  /** A symbol's book: null while it has not come, or is wrong. */
+  book(id: number): BookView | null {
+    return held(this.instruments.get(id)?.book);
+  }
+
+  /** A symbol's newest bar. */
+  bar(id: number): BarView | null {
+    return held(this.instruments.get(id)?.bar);
+  }
+
+  /** A symbol's trading status. */
+  status(id: number): StatusView | null {
+    return held(this.instruments.get(id)?.status);
+  }
+
+  /** Takes one message of the form. Not whole: a frame was lost or unreadable, or a book is wrong; ask for repair. */
   message(data: Uint8Array | JsonMessage, length = (data as Uint8Array).length): { head: Head | null; whole: boolean } {
     this.frames++;
     this.bytes += length;
-    const { gaps } = this;
+    const { gaps, wrongBooks } = this;
     try {
       const head =
         this.form === 'json'
           ? decodeJson(data as JsonMessage, this.begin, this)
           : (this.form === 'fixed' ? decodeFixed : decode)(data as Uint8Array, this.begin, this);
-      return { head, whole: gaps === this.gaps };
+      return { head, whole: gaps === this.gaps && wrongBooks === this.wrongBooks };
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.decodeErrors++;
@@ -106,7 +150,8 @@ export class View implements Sink, Values {
   private readonly begin = ({ kind, slot, counter, wholeCounter }: Head): number => {
     const next = (this.frame + 1) >>> 0;
     this.follow(next, wholeCounter ?? (next + ((counter - next) & 15)) >>> 0);
-    this.set = this.sets.of(slot, kind === KIND.quote || kind === KIND.quoteFull ? QUOTE : TRADE);
+    this.set = this.sets.of(slot, CHANNEL_OF[kind] ?? QUOTE);
+    this.depth = this.depths.get(slot) ?? LEVELS_MAX;
     return this.set.length;
   };
 
@@ -145,11 +190,12 @@ export class View implements Sink, Values {
 
   /** Deltas are ignored until a full comes. */
   private distrust(): void {
-    for (const { quote, trade } of this.instruments.values()) quote.based = trade.based = false;
+    for (const one of this.instruments.values()) for (const name of CHANNELS) one[name].based = false;
   }
 
   subscribed(message: Subscribed): void {
     const channel = CHANNELS.indexOf(message.channel);
+    if (message.depth !== undefined) this.depths.set(message.slot, message.depth);
     for (const info of message.symbols) {
       const instrument = this.instruments.get(info.id) ?? new Instrument(info);
       this.instruments.set(info.id, instrument);
@@ -168,10 +214,14 @@ export class View implements Sink, Values {
       if (instrument === undefined) continue;
       instrument.channels &= ~(1 << channel);
       // The base goes with the subscription: what comes later is another accounting period.
-      instrument[message.channel].based = ledger(instrument, channel).open = false;
+      instrument[message.channel].based = false;
+      const ended = ledger(instrument, channel);
+      if (ended !== undefined) ended.open = false;
+      // A bar of before is no newest one of what comes later.
+      if (channel === BAR) instrument.bar.last = null;
       if (instrument.channels === 0) {
         this.instruments.delete(id);
-        for (const i of [QUOTE, TRADE]) this.gone[i] = sum([this.gone[i] as Account, ledger(instrument, i)]);
+        for (const i of [QUOTE, TRADE, BOOK]) this.gone[i] = sum([this.gone[i] as Account, ledger(instrument, i) as Account]);
       }
       this.events.left?.(instrument, message.channel);
     }
@@ -179,6 +229,9 @@ export class View implements Sink, Values {
 
   rateSet({ slot, from_slot: from, channels, ids }: RateSet): void {
     if (slot === null || from === null) return;
+    // A slot that symbols move to shows the same of them.
+    const depth = this.depths.get(from);
+    if (depth !== undefined) this.depths.set(slot, depth);
     for (const name of channels) {
       const channel = CHANNELS.indexOf(name);
       for (const id of ids) if (this.sets.leave(from, channel, id)) this.sets.join(slot, channel, id);
@@ -200,8 +253,7 @@ export class View implements Sink, Values {
   }
 
   private setState(instrument: Instrument, state: number): void {
-    // What a newer gateway calls otherwise is not proven here.
-    const known = state > STATE.halted ? STATE.stale : state;
+    const known = knownState(state);
     if (instrument.state === known) return;
     instrument.state = known;
     instrument.stateAt = this.now();
@@ -337,9 +389,109 @@ export class View implements Sink, Values {
     const newest = listed.at(-1);
     if (newest !== undefined) view.lastSell = newest.sell;
     if (goesOn) for (const print of listed) this.events.print?.(instrument, print);
-    if ((instrument.channels & (1 << QUOTE)) === 0) this.setState(instrument, totals.state);
+    this.stateOf(instrument, TRADE, totals.state);
     this.events.quote?.(instrument);
   }
+
+  /** The state of the symbol is that of the first channel that holds it. */
+  private stateOf(instrument: Instrument, channel: number, state: number): void {
+    if ((instrument.channels & ((1 << channel) - 1)) === 0) this.setState(instrument, state);
+  }
+
+  bookChange(rank: number, { events, state, changes, checksum: told }: BookChange): void {
+    const instrument = this.ranked(rank);
+    const { book } = instrument;
+    if (!book.based) return;
+    const fits = changes.apply(book.sides, this.depth, this.spare);
+    this.bookDelta(instrument, events, state < 0 ? book.state : state, fits, told);
+  }
+
+  bookFull(rank: number, { feedEpoch, state, total, lost, changes, checksum: told }: BookFull): void {
+    const instrument = this.ranked(rank);
+    if (!changes.apply(EMPTY, this.depth, this.spare)) throw new DecodeError('no book');
+    instrument.book.account.take(feedEpoch, total, lost, this.modulus, -1);
+    this.bookNow(instrument, state, true, told);
+  }
+
+  /** A book of `fixed` or `json`. */
+  levels(id: number, record: BookRecord): void {
+    const instrument = this.held(id, 1 << BOOK);
+    const { book } = instrument;
+    if (record.full) {
+      copy(EMPTY, this.spare);
+      setAll(record.levels, this.depth, this.spare);
+      book.account.take(record.epoch, record.total as number, record.lost, this.modulus, -1);
+      return this.bookNow(instrument, record.state, true, record.checksum);
+    }
+    if (!book.based || book.account.epoch !== record.epoch) return;
+    copy(record.whole ? EMPTY : book.sides, this.spare);
+    setAll(record.levels, this.depth, this.spare);
+    const follows = record.total === null || book.version + record.events === record.total;
+    this.bookDelta(instrument, record.events, record.state, follows, record.checksum);
+  }
+
+  private bookDelta(instrument: Instrument, events: number, state: number, fits: boolean, told: number): void {
+    instrument.book.account.add(events);
+    this.bookNow(instrument, state, fits, told);
+  }
+
+  /** The spare levels become the book's, if they fit; it is shown only if it is what the checksum says. */
+  private bookNow(instrument: Instrument, state: number, fits: boolean, told: number): void {
+    const { book } = instrument;
+    if (fits) {
+      [book.sides, this.spare] = [this.spare, book.sides];
+      book.checksum = checksum(book.sides);
+    }
+    book.state = state;
+    book.based = fits && book.checksum === told;
+    if (!book.based) this.wrongBooks++;
+    instrument.changedAt = this.now();
+    this.stateOf(instrument, BOOK, state);
+    this.events.book?.(instrument);
+  }
+
+  bars(rank: number, record: BarsRecord): void {
+    this.barsNow(this.ranked(rank), record);
+  }
+
+  /** Bars of `fixed` or `json`. */
+  barred(id: number, record: BarsRecord): void {
+    this.barsNow(this.held(id, 1 << BAR), record);
+  }
+
+  private barsNow(instrument: Instrument, { epoch, state, bars }: BarsRecord): void {
+    const { bar: view } = instrument;
+    // A bar of an earlier epoch is void.
+    if (view.epoch !== epoch) view.last = null;
+    Object.assign(view, { based: true, epoch, state });
+    this.stateOf(instrument, BAR, state);
+    for (const bar of bars) {
+      view.last = bar;
+      instrument.changedAt = this.now();
+      this.events.bar?.(instrument, bar);
+    }
+  }
+
+  trading(rank: number, record: StatusRecord): void {
+    this.statusNow(this.ranked(rank), record);
+  }
+
+  /** Trading status of `fixed` or `json`. */
+  traded(id: number, record: StatusRecord): void {
+    this.statusNow(this.held(id, 1 << STATUS), record);
+  }
+
+  private statusNow(instrument: Instrument, { epoch, state, status, eventUs }: StatusRecord): void {
+    Object.assign(instrument.status, { based: true, epoch, state, status, eventUs: eventUs ?? 0 });
+    this.stateOf(instrument, STATUS, state);
+    this.events.status?.(instrument);
+  }
+}
+
+const EMPTY: Sides = [new Side(), new Side()];
+
+function held<T extends { based: boolean }>(view: T | undefined): T | null {
+  return view?.based === true ? view : null;
 }
 
 function put(view: QuoteView, bid: number, ask: number, bidSize: number, askSize: number): void {
@@ -356,8 +508,9 @@ function last(view: TradeView, { price, qty, id, sell }: Print): void {
   view.lastSell = sell;
 }
 
-function ledger(instrument: Instrument, channel: number): Ledger {
-  return instrument[CHANNELS[channel] as Channel].account;
+/** Undefined of channels whose events are not numbered. */
+function ledger({ quote, trade, book }: Instrument, channel: number): Ledger | undefined {
+  return [quote, trade, book][channel]?.account;
 }
 
 /** Accounts together. One that does not add up counts as broken even where no record contradicted another. */

@@ -2,9 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 
+import { checksum, setAll, Side } from '../../dist/sdk/book.js';
+
 export const DATA = new URL('../../../../wire/tests/data/', import.meta.url);
 export const json = (name) => JSON.parse(readFileSync(new URL(name, DATA), 'utf8'));
-export const STATES = ['live', 'quiet', 'stale', 'halted'];
+export const STATES = ['live', 'quiet', 'stale', 'halted', 'out'];
+export const STATUSES = ['open', 'halted', 'closed', 'source_stale'];
 
 const SIDES = new Map([[true, 'sell'], [false, 'buy'], [null, null]]);
 const print = ({ price, qty, id, sell }) => ({ price, qty, trade_id: id, side: SIDES.get(sell) });
@@ -38,6 +41,13 @@ export function compactRecords(kind, set, raw, bases) {
         const qty = item.qty < 0 ? last.qty : item.qty;
         record.prints.push(print({ price: last.price + item.priceDelta, qty, id: last.trade_id + 1 + item.idGap, sell: item.sell }));
       }
+    } else if (kind === 3 || kind === 4) {
+      records.push(bookOf(kind, id, item));
+    } else if (kind === 5) {
+      records.push({ id, feed_epoch: item.epoch, state: STATES[item.state], bars: item.bars.map(barOf) });
+    } else if (kind === 6) {
+      const { epoch, state, status, eventUs } = item;
+      records.push({ id, feed_epoch: epoch, state: STATES[state], status: STATUSES[status], ts_event: eventUs });
     } else {
       const { totals, listed, range, partial } = item;
       records.push({
@@ -47,6 +57,58 @@ export function compactRecords(kind, set, raw, bases) {
   }
   return records;
 }
+
+/** Levels of each side, from what the manifest tells of a book. */
+export function sidesOf({ bids, asks }) {
+  const sides = [new Side(), new Side()];
+  const levels = [bids, asks].flatMap((told, side) => told.map(([price, qty]) => ({ side, price, qty })));
+  setAll(levels, 20, sides);
+  return sides;
+}
+
+/** A record that does not fit, or whose checksum is another than it says, is no record of the manifest. */
+function bookOf(kind, id, { fits, sides, checksum: told, events, state, feedEpoch, total, lost }) {
+  if (!fits || checksum(sides) !== told) throw new Error(`wrong book of ${id}`);
+  const levels = { bids: sides[0].levels(), asks: sides[1].levels(), checksum: told };
+  if (kind === 3) return { id, events, state: state < 0 ? null : STATES[state], ...levels };
+  return { id, feed_epoch: feedEpoch, state: STATES[state], total, lost, ...levels };
+}
+
+function barOf({ startUs, buyVolume, notional, tc, volumeLow, ...rest }) {
+  if (volumeLow !== (rest.volume & -1) >>> 0) throw new Error('volume');
+  return { start: startUs, buy_volume: buyVolume, notional: notional.toString(), total: tc, ...rest };
+}
+
+const BOOK_SIDES = ['bid', 'ask'];
+
+/** Updates as the manifest writes them: `fixed` a record a level, `json` an element. */
+const UPDATES = {
+  fixed(id, { epoch, full, whole, events, total, lost, state, checksum: told, levels, eventUs, recvUs }) {
+    const none = { side: 0, place: 0, price: 0, qty: 0 };
+    const list = levels.length > 0 ? levels : [none];
+    return list.map(({ side, place, price, qty }, at) => {
+      const ends = at === list.length - 1;
+      const flags = (whole && at === 0 ? 1 : 0) | (ends ? 2 : 0) | (levels.length > 0 ? 0 : 4);
+      return {
+        symbol: id, epoch, events: full ? total : events, lost, flags, state: STATES[state], book_side: BOOK_SIDES[side], level: place,
+        price, qty, checksum: ends ? told : 0, ts_event: eventUs, ts_recv: recvUs,
+      };
+    });
+  },
+  json(id, { epoch, full, events, total, lost, state, checksum: told, levels }) {
+    const of = (which) => levels.filter(({ side }) => side === which).map(({ price, qty }) => [price, qty]);
+    return [{ id, feed_epoch: epoch, full, events, total, lost, state: STATES[state], checksum: told, bids: of(0), asks: of(1) }];
+  },
+};
+
+const BARS = {
+  fixed: (id, { epoch, state, bars }) =>
+    bars.map(({ startUs, buyVolume, notional, volumeLow: _low, closed, partial, ...rest }) => ({
+      symbol: id, epoch, state: STATES[state], start_us: startUs, buy_volume: buyVolume, notional: notional.toString(),
+      flags: (closed ? 1 : 0) | (partial ? 2 : 0), ...rest,
+    })),
+  json: (id, { epoch, state, bars }) => [{ id, feed_epoch: epoch, state: STATES[state], bars: bars.map(barOf) }],
+};
 
 const FORM_FIELDS = {
   fixed: {
@@ -82,6 +144,17 @@ export function values(form) {
     },
     totals(id, totals, range, partial) {
       records.push({ ...summed(id, totals, range, partial), ...totalsOf(totals), ...times(totals) });
+    },
+    levels(id, record) {
+      records.push(...UPDATES[form](id, record));
+    },
+    barred(id, record) {
+      records.push(...BARS[form](id, record));
+    },
+    traded(id, record) {
+      const { epoch, state, status } = record;
+      const named = form === 'fixed' ? { symbol: id, epoch } : { id, feed_epoch: epoch };
+      records.push({ ...named, state: STATES[state], status: STATUSES[status], ...times(record) });
     },
   };
 }

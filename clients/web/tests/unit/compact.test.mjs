@@ -81,5 +81,5 @@ test('damaged messages throw a DecodeError and nothing else, and unknown kinds a
       assert.equal(error.name, 'DecodeError');
     }
   }
-  assert.equal(decoded('1a 05 00 00 ff ff', 1).head.kind, 5);
+  assert.equal(decoded('1a 0b 00 00 ff ff', 1).head.kind, 11);
 });

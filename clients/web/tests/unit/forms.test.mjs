@@ -92,7 +92,7 @@ test('a record of a symbol that is not held is damage, and its message is one', 
 test('kinds of a newer gateway are counted as frames and else skipped', () => {
   const { view } = viewed('fixed', 'quote');
   const newer = fixedMessage(1, 1, [{ id: 7 }]);
-  newer[2] = 5;
+  newer[2] = 11;
   assert.equal(view.message(newer).whole, true);
   assert.equal(view.message(fixedMessage(2, 1, [{ id: 7 }])).whole, true);
 });
