@@ -183,9 +183,9 @@ class Rules(unittest.TestCase):
         accounts.heartbeat(0xFFFFFFFF)
         self.assertTrue(read(accounts, 0, 1, [{"symbol": 7, "events": 1}]))
         newer = bytearray(message(1, 0, [{"symbol": 7}]))
-        newer[2] = 5
+        newer[2] = 11
         batch = fixed.decode(bytes(newer))
-        self.assertEqual((batch.kind, len(batch.records)), (5, 0))
+        self.assertEqual((batch.kind, len(batch.records)), (11, 0))
         self.assertTrue(accounts.take(batch))
         self.assertTrue(read(accounts, 2, 0, [{"symbol": 7, "events": 1}]))
 

@@ -13,24 +13,21 @@ from typing import NamedTuple
 import numpy as np
 
 from . import view_hash
+from .book import Book
 from .fixed import QUOTE as QUOTE_RECORD, Batch, Damaged
+from .ledger import MODULUS_MASK, Ledger, add_at, raw
+from .market import Books, bars, statuses
 
-CHANNELS = ("quote", "trade")
-QUOTE, TRADE = 0, 1
-MODULUS_MASK = 0xFFFFFFFF
-"""Totals of this form are told mod 2^32."""
-BACKWARDS = 0x7FFFFFFF
-"""A total that moved on by more than this has gone back."""
+CHANNELS = ("quote", "trade", "book", "bar", "status")
+QUOTE, TRADE, BOOK, BAR, STATUS = range(5)
+NUMBERED = CHANNELS[:3]
+"""Channels whose events are numbered, so that an account of them is kept."""
 ID_MAX = 1 << 24
 """Instrument ids from here on are refused, so that a damaged one costs no memory."""
 
 TABLE = np.dtype([("symbol", "<u4"), ("published", "<i8"), ("delivered", "<i8"), ("merged", "<i8"), ("lost", "<i8"),
                   ("periods", "<i8"), ("broken", "<i8"), ("identity_ok", "?")])
 """One row a symbol of `Accounts.table`. All numbers are counts of events, but `periods` and `broken`."""
-
-
-RAW = np.dtype(f"V{QUOTE_RECORD.itemsize}")
-"""A quote record as bytes: numpy copies these six times as fast as records of named fields."""
 
 
 class Account(NamedTuple):
@@ -55,92 +52,6 @@ class Account(NamedTuple):
         return self.broken == 0 and self.published == self.delivered + self.merged + self.lost
 
 
-class Ledger:
-    """Accounts of one channel, by instrument id."""
-
-    COUNTS = ("last", "first", "before", "lost_total", "delivered", "merged", "lost", "periods", "broken", "volume",
-              "listable", "price", "qty")
-
-    def __init__(self) -> None:
-        self.held = np.zeros(0, bool)
-        """Subscribed now."""
-        self.based = np.zeros(0, bool)
-        """Has come in full, and no frame was lost since."""
-        self.open = np.zeros(0, bool)
-        """A period runs: it outlives a lost frame, not a new epoch and not the subscription."""
-        self.epoch = np.zeros(0, np.uint8)
-        self.has_size = np.zeros(0, bool)
-        """Its quotes have sizes: then a side of size 0 is absent."""
-        self.shown = np.zeros(0, RAW)
-        """The quote record that came last."""
-        for name in self.COUNTS:
-            setattr(self, name, np.zeros(0, np.int64))
-
-    def grow(self, size: int) -> None:
-        """Makes room for ids below `size`."""
-        more = max(size, 2 * len(self.held)) - len(self.held)
-        if size > len(self.held):
-            for name, array in vars(self).items():
-                setattr(self, name, np.concatenate([array, np.zeros(more, array.dtype)]))
-
-    @property
-    def published(self) -> np.ndarray:
-        """Of each id."""
-        return self.before + self.last - self.first
-
-    def ids(self, records: np.ndarray) -> np.ndarray:
-        """The records' symbols as an index.
-
-        Raises:
-            Damaged: when one of them is not subscribed.
-        """
-        ids = records["symbol"].astype(np.intp)
-        if len(ids) and (ids.max() >= len(self.held) or not self.held[ids].all()):
-            raise Damaged("a symbol that is not subscribed")
-        return ids
-
-    def counted(self, ids: np.ndarray, events: np.ndarray) -> None:
-        """Records that stand for events and tell no total."""
-        own = (events > 0).astype(np.int64)
-        for name, add in (("last", events), ("delivered", own), ("merged", events - own)):
-            add_at(getattr(self, name), ids, add)
-
-    def totals(self, ids: np.ndarray, told: tuple[np.ndarray, np.ndarray, np.ndarray], own: bool) -> np.ndarray:
-        """Takes total, lost and epoch of distinct symbols; with `own` a record stands for itself, if any came through.
-        Returns what was merged, −1 where a period began or the totals contradict themselves."""
-        total, lost, epoch = told[0].astype(np.int64), told[1].astype(np.int64), told[2]
-        goes_on = self.open[ids] & (self.epoch[ids] == epoch)
-        covered = (total - self.last[ids]) & MODULUS_MASK
-        declared = (lost - self.lost_total[ids]) & MODULUS_MASK
-        delivered = ((covered > declared) & own).astype(np.int64)
-        merged = covered - declared - delivered
-        good = goes_on & (covered <= BACKWARDS) & (merged >= 0)
-        for name, add in (("last", covered), ("lost", declared), ("delivered", delivered), ("merged", merged)):
-            getattr(self, name)[ids] += add * good
-        self.broken[ids] += goes_on & ~good
-        self.periods[ids] += ~goes_on
-        # A period begins, or begins anew, with what these totals say.
-        anew = ids[~good]
-        self.before[anew] = self.published[anew]
-        self.first[anew] = self.last[anew] = total[~good]
-        self.lost_total[ids], self.epoch[ids] = lost, epoch
-        self.open[ids] = self.based[ids] = True
-        return np.where(good, merged, -1)
-
-
-def raw(records: np.ndarray) -> np.ndarray:
-    """Quote records as bytes; a newer gateway's longer ones without what is beyond."""
-    return (records if records.itemsize == RAW.itemsize else records.astype(QUOTE_RECORD)).view(RAW)
-
-
-def add_at(to: np.ndarray, ids: np.ndarray, add: np.ndarray) -> None:
-    """Adds, also where an id stands more than once. Records come in order of their ids, so most often none does."""
-    if len(ids) < 2 or (ids[1:] > ids[:-1]).all():
-        to[ids] += add
-    else:
-        np.add.at(to, ids, add)
-
-
 class Accounts:
     """Continuity and accounts of a session. Tell it every `subscribed`, `added`, `unsubscribed`, heartbeat and batch."""
 
@@ -149,39 +60,68 @@ class Accounts:
         """Number of the last frame, mod 2^32; 0 = none yet."""
         self.gaps = 0
         """Times that frames were missing."""
-        self._ledgers = (Ledger(), Ledger())
+        self._books, self._bars, self._statuses = Books(), bars(), statuses()
+        self._ledgers = (Ledger(), Ledger(), self._books)
+        self._held = (*self._ledgers, self._bars, self._statuses)
 
     def joined(self, channel: str, ids: Iterable[int], without_size: Iterable[int] = ()) -> None:
-        """Symbols were subscribed. `channel` is `quote` or `trade`; `without_size` are those whose quotes have no sizes.
+        """Symbols were subscribed. `channel` is one of `CHANNELS`; `without_size` are those whose quotes have no sizes.
 
         Raises:
             Damaged: when an id is beyond `ID_MAX`.
         """
-        ledger, index = self._of(channel), np.fromiter(ids, np.intp)
+        held, index = self._held[CHANNELS.index(channel)], np.fromiter(ids, np.intp)
         if not len(index):
             return
         if not 0 <= index.min() <= index.max() < ID_MAX:
             raise Damaged("instrument id out of range")
-        ledger.grow(int(index.max()) + 1)
-        ledger.held[index] = ledger.has_size[index] = True
-        ledger.has_size[np.fromiter(without_size, np.intp)] = False
+        held.grow(int(index.max()) + 1)
+        held.held[index] = True
+        if isinstance(held, Ledger):
+            held.has_size[index] = True
+            held.has_size[np.fromiter(without_size, np.intp)] = False
+
+    def book_depth(self, slot: int, depth: int) -> None:
+        """`subscribed` tells how many levels a side the books of a slot have."""
+        self._books.depths[slot] = depth
+
+    def moved(self, from_slot: int, slot: int) -> None:
+        """`rate_set`: the slot that symbols move to shows the same of them."""
+        if from_slot in self._books.depths:
+            self._books.depths[slot] = self._books.depths[from_slot]
 
     def left(self, channel: str, ids: Iterable[int]) -> None:
         """Symbols were unsubscribed: their period ends, their account stays."""
-        ledger, index = self._of(channel), np.fromiter(ids, np.intp)
-        index = index[(index >= 0) & (index < len(ledger.held))]
-        ledger.held[index] = ledger.based[index] = ledger.open[index] = False
+        held, index = self._held[CHANNELS.index(channel)], np.fromiter(ids, np.intp)
+        held.left(index[(index >= 0) & (index < len(held.held))])
 
     def holds(self, symbol: int) -> bool:
         """Whether a channel of the symbol is subscribed now."""
-        return any(symbol < len(ledger.held) and bool(ledger.held[symbol]) for ledger in self._ledgers)
+        return any(symbol < len(ledger.held) and bool(ledger.held[symbol]) for ledger in self._held)
+
+    def book(self, symbol: int) -> Book | None:
+        """A symbol's book; None while it has not come, or is wrong."""
+        return self._books.book(symbol)
+
+    def bar(self, symbol: int) -> np.void | None:
+        """A symbol's newest bar (dtype `BAR`; all 0 before the first); None while nothing has come."""
+        return self._bars.row(symbol)
+
+    def status(self, symbol: int) -> np.void | None:
+        """A symbol's trading status (dtype `STATUS`); None while none has come."""
+        return self._statuses.row(symbol)
+
+    @property
+    def wrong_books(self) -> int:
+        """Books that were not what their checksum says. Zero, or a fault."""
+        return self._books.wrong
 
     def heartbeat(self, last_frame: int) -> bool:
         """Compares with the heartbeat's `last_frame`. False: a frame was lost, ask for repair."""
         return self._follow(self.frame, last_frame)
 
     def take(self, batch: Batch) -> bool:
-        """Takes a batch. False: a frame was lost before it, ask for repair.
+        """Takes a batch. False: a frame was lost before it, or a book in it is wrong; ask for repair.
 
         Raises:
             Damaged: when it tells of a symbol that is not subscribed; its bases are then void: ask for repair.
@@ -189,7 +129,7 @@ class Accounts:
         whole = self._follow((self.frame + 1) & MODULUS_MASK, batch.frame)
         try:
             if batch.kind in TAKES and len(batch.records):
-                TAKES[batch.kind](self, batch)
+                whole &= TAKES[batch.kind](self, batch) is not False
         except Damaged:
             self.suspect()
             raise
@@ -197,23 +137,25 @@ class Accounts:
 
     def suspect(self) -> None:
         """Counts nothing of a symbol until it comes in full."""
-        for ledger in self._ledgers:
-            ledger.based[:] = False
+        for held in self._held:
+            held.based[:] = False
 
     def based(self, channel: str, symbol: int) -> bool:
         """Whether records of the symbol are counted now: it came in full, and no frame was lost since."""
-        based = self._of(channel).based
-        return symbol < len(based) and bool(based[symbol])
+        return self._held[CHANNELS.index(channel)].is_based(symbol)
 
     def hash(self) -> str | None:
         """The hash of all that is held; None while a symbol has not come, or is suspect."""
-        quotes, trades = self._ledgers
-        if any((ledger.held & ~ledger.based).any() for ledger in self._ledgers):
+        quotes, trades, books = self._ledgers
+        if any((held.held & ~held.based).any() for held in self._held):
             return None
-        of, traded = np.flatnonzero(quotes.held), np.flatnonzero(trades.held)
+        of, traded, booked, barred, told = (np.flatnonzero(held.held) for held in self._held)
         return view_hash.summed([
             view_hash.quotes(of, quotes.last[of], quotes.shown[of].view(QUOTE_RECORD), quotes.has_size[of]),
             view_hash.prints(traded, *(getattr(trades, name)[traded] for name in ("last", "volume", "price", "qty"))),
+            view_hash.books(booked, *(getattr(books, name)[booked] for name in ("last", "checksum", "state"))),
+            view_hash.bars(barred, self._bars.rows[barred]),
+            view_hash.statuses(told, self._statuses.state[told], self._statuses.rows["status"][told]),
         ])
 
     def table(self, channel: str) -> np.ndarray:
@@ -236,10 +178,10 @@ class Accounts:
     @property
     def identity_ok(self) -> bool:
         """Whether every event of every symbol and channel is accounted for."""
-        return all(bool(self.table(channel)["identity_ok"].all()) for channel in CHANNELS)
+        return all(bool(self.table(channel)["identity_ok"].all()) for channel in NUMBERED)
 
     def _of(self, channel: str) -> Ledger:
-        return self._ledgers[CHANNELS.index(channel)]
+        return self._ledgers[NUMBERED.index(channel)]
 
     def _follow(self, expected: int, frame: int) -> bool:
         self.frame = frame
@@ -294,7 +236,18 @@ class Accounts:
             ledger.volume[ids], ledger.price[ids], ledger.qty[ids] = part["volume"], part["price"], part["qty"]
 
 
-TAKES = {0: Accounts._quotes, 1: Accounts._quotes_full, 2: Accounts._prints, 7: Accounts._prints_full}
+    def _levels(self, batch: Batch) -> bool:
+        return self._books.take(batch.records, batch.slot, full=batch.kind == 4)
+
+    def _bar_rows(self, batch: Batch) -> None:
+        self._bars.take(batch.records)
+
+    def _status_rows(self, batch: Batch) -> None:
+        self._statuses.take(batch.records)
+
+
+TAKES = {0: Accounts._quotes, 1: Accounts._quotes_full, 2: Accounts._prints, 3: Accounts._levels, 4: Accounts._levels,
+         5: Accounts._bar_rows, 6: Accounts._status_rows, 7: Accounts._prints_full}
 
 
 def distinct(ids: np.ndarray, records: np.ndarray):

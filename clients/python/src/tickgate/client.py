@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import websockets
 
 from .account import Accounts
+from .book import Book
 from .fixed import ABSENT, Batch, Damaged, decode
 
 REPAIR_EVERY_S = 1.0
@@ -89,6 +91,8 @@ class Client:
         self.stale: dict[int, str] = {}
         """Why shards are stale, until they are fresh or none of their symbols is held."""
         self.welcome: dict[str, Any] = {}
+        self.last_stats: dict[str, Any] | None = None
+        """What `stats` told last."""
         self.accounts = Accounts()
         """What became of every event that was published for this session."""
         self.damaged = 0
@@ -132,11 +136,34 @@ class Client:
         return answer
 
     async def subscribe(self, symbols: Iterable[str], channel: str = "quote", interval_ms: int = 50,
-                        max_age_ms: int | None = None) -> dict[str, Any]:
+                        max_age_ms: int | None = None, *, fields: str | None = None,
+                        filter: list[list[tuple[str, str, str]]] | None = None, depth: int | None = None,
+                        period: str | None = None) -> dict[str, Any]:
         """Subscribes; patterns with `*` are allowed. The reply names what was refused, item by item. Shards of which the last
-        proof is older than `max_age_ms` are told as stale."""
-        age = {} if max_age_ms is None else {"max_age_ms": max_age_ms}
-        return await self.request("subscribe", channel=channel, symbols=list(symbols), interval_ms=interval_ms, **age)
+        proof is older than `max_age_ms` are told as stale.
+
+        Of quotes and prints `fields` tells what is shown: `all`, `price` or `coarse`. `filter` lets through the symbols whose
+        quote holds all comparisons of at least one list: `[[("bid", ">", "61000")]]`. Books have a `depth` of 5, 10 or 20
+        levels a side, bars a `period` of `1s` or `1m`. The gateway refuses what says nothing about the channel."""
+        asked = {"max_age_ms": max_age_ms, "fields": fields, "filter": filter, "depth": depth, "period": period}
+        told = {name: value for name, value in asked.items() if value is not None}
+        return await self.request("subscribe", channel=channel, symbols=list(symbols), interval_ms=interval_ms, **told)
+
+    async def stats(self, every_ms: int) -> dict[str, Any]:
+        """Asks for this session's statistics so often (1,000 to 60,000 ms; 0 = no more); `last_stats` then holds them."""
+        return await self.request("stats", every_ms=every_ms)
+
+    def book(self, symbol: int) -> Book | None:
+        """A symbol's book by its id; None while it has not come, or is not what its checksum says."""
+        return self.accounts.book(symbol)
+
+    def bar(self, symbol: int) -> np.void | None:
+        """A symbol's newest bar, dtype `fixed.BAR`; None while nothing has come."""
+        return self.accounts.bar(symbol)
+
+    def status(self, symbol: int) -> np.void | None:
+        """A symbol's trading status, dtype `fixed.STATUS`; None while none has come."""
+        return self.accounts.status(symbol)
 
     async def order_new(self, cl_ord_id: str, symbol: str, side: str, qty: str, price: str | None = None,
                         tif: str = "day") -> dict[str, Any]:
@@ -243,6 +270,11 @@ class Client:
                 self.instruments[instrument.id] = instrument
             without_size = [told["id"] for told in answer["symbols"] if not told["has_size"]]
             self.accounts.joined(answer["channel"], [told["id"] for told in answer["symbols"]], without_size)
+            if answer.get("depth") is not None:
+                self.accounts.book_depth(answer["slot"], answer["depth"])
+        elif op == "rate_set":
+            if answer["slot"] is not None and answer["from_slot"] is not None:
+                self.accounts.moved(answer["from_slot"], answer["slot"])
         elif op == "unsubscribed":
             self.accounts.left(answer["channel"], answer["ids"])
             held = {one.shard for one in self.instruments.values() if self.accounts.holds(one.id)}
@@ -257,6 +289,8 @@ class Client:
             await self.alerts.put(answer)
         elif op == "notice":
             self._noticed(answer)
+        elif op == "stats":
+            self.last_stats = answer
         else:
             self._answered(answer)
 

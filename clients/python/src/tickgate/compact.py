@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from .book import LEVELS_MAX, Known, New, Sides, changed, checksum
 from .fixed import Damaged
 
-STATES = ("live", "quiet", "stale", "halted")
+STATES = ("live", "quiet", "stale", "halted", "out")
+STATUSES = ("open", "halted", "closed", "source_stale")
+
+Prints = dict[int, tuple[int, int, int]]
+Books = dict[int, Sides]
+CHANGES_MAX = 2 * LEVELS_MAX
+"""Most changes of one side in a record."""
 
 
 class Reader:
@@ -77,13 +84,23 @@ class Message:
     records: list[dict[str, Any]] | None = field(default_factory=list)
 
 
-def decode(data: bytes, ids: list[int], prints: dict[int, tuple[int, int, int]] | None = None) -> Message:
+class _Held(NamedTuple):
+    """What records are relative to."""
+
+    prints: Prints
+    books: Books
+    depth: int
+
+
+def decode(data: bytes, ids: list[int], prints: Prints | None = None, books: Books | None = None,
+           depth: int = LEVELS_MAX) -> Message:
     """Decodes a message. `ids` is the wire set of its channel and slot; `prints` holds, by id, the last print's price,
-    quantity and id, and is carried on.
+    quantity and id, and `books` the levels of both sides; both are carried on. `depth` is that of the slot's books.
 
     Raises:
-        Damaged: on cut bytes, or a reserved value.
+        Damaged: on cut bytes, a reserved value, changes that do not fit their book, or a book of another checksum.
     """
+    held = _Held({} if prints is None else prints, {} if books is None else books, depth)
     reader = Reader(data)
     first = reader.u8()
     kind, slot = (lambda b: (b & 15, b >> 4))(reader.u8()) if first & 8 else (0, 0)
@@ -101,7 +118,7 @@ def decode(data: bytes, ids: list[int], prints: dict[int, tuple[int, int, int]] 
         return message
     for rank in _ranks(reader, message.gaps, len(ids)):
         record = {"id": ids[rank]}
-        record.update(READERS[kind](reader, ids[rank], prints if prints is not None else {}))
+        record.update(READERS[kind](reader, ids[rank], held))
         message.records.append(record)
     return message
 
@@ -145,7 +162,7 @@ def _state(number: int) -> str:
     return STATES[number] if number < len(STATES) else "stale"
 
 
-def _quote(reader: Reader, _id: int, _prints: dict) -> dict[str, Any]:
+def _quote(reader: Reader, _id: int, _held: _Held) -> dict[str, Any]:
     control = reader.u8()
     code = control >> 5
     record = {"events": reader.varint() + 8 if code == 7 else code + 1, "bid": 0, "ask": 0, "bid_size": 0,
@@ -184,7 +201,7 @@ def _price(reader: Reader) -> tuple[int, int]:
     raise Damaged("reserved price byte: ask for repair")
 
 
-def _quote_full(reader: Reader, _id: int, _prints: dict) -> dict[str, Any]:
+def _quote_full(reader: Reader, _id: int, _held: _Held) -> dict[str, Any]:
     record = {"feed_epoch": reader.varint(), "state": _state(reader.u8()), "total": reader.varint(),
               "lost": reader.varint(), "bid": reader.signed()}
     record["ask"] = record["bid"] + reader.signed()
@@ -212,8 +229,9 @@ def _print(reader: Reader, last: tuple[int, int, int]) -> tuple[dict[str, Any] |
     return told, bool(control & 1)
 
 
-def _prints(reader: Reader, symbol: int, prints: dict) -> dict[str, Any]:
+def _prints(reader: Reader, symbol: int, held: _Held) -> dict[str, Any]:
     record: dict[str, Any] = {"prints": [], "state": None}
+    prints = held.prints
     another = True
     while another:
         told, another = _print(reader, prints.get(symbol, (0, 0, 0)))
@@ -225,11 +243,10 @@ def _prints(reader: Reader, symbol: int, prints: dict) -> dict[str, Any]:
     return record
 
 
-def _totals(reader: Reader, symbol: int, prints: dict) -> dict[str, Any]:
+def _totals(reader: Reader, symbol: int, held: _Held) -> dict[str, Any]:
     record: dict[str, Any] = {"feed_epoch": reader.varint(), "state": _state(reader.u8()), "total": reader.varint(),
                               "lost": reader.varint(), "volume": reader.varint(), "buy_volume": reader.varint()}
-    notional = reader.varint() << 48 | reader.varint()
-    record["notional"] = notional - (1 << 96) if notional >> 95 else notional
+    record["notional"] = _notional(reader)
     price, qty, trade_id = reader.signed(), reader.varint(), reader.varint()
     record.update(price=price, qty=qty, trade_id=trade_id, listed=[])
     last = (price, qty, trade_id)
@@ -244,8 +261,100 @@ def _totals(reader: Reader, symbol: int, prints: dict) -> dict[str, Any]:
         first = price + reader.signed()
         record["range"] = {"first": first, "high": max(first, price) + reader.varint(),
                            "low": min(first, price) - reader.varint()}
-    prints[symbol] = (price, qty, trade_id)
+    held.prints[symbol] = (price, qty, trade_id)
     return record
 
 
-READERS = {0: _quote, 1: _quote_full, 2: _prints, 7: _totals}
+def _notional(reader: Reader) -> int:
+    notional = (reader.varint() << 48 | reader.varint()) & (1 << 96) - 1
+    return notional - (1 << 96) if notional >> 95 else notional
+
+
+def _book(reader: Reader, symbol: int, held: _Held) -> dict[str, Any]:
+    first = reader.little(2)
+    code = first >> 13
+    record: dict[str, Any] = {"events": reader.varint() + 8 if code == 7 else code + 1, "state": None}
+    if first >> 12 & 1:
+        part = Reader(reader.take(reader.u8()))
+        flags = part.u8() if part.left else 0
+        if flags & 1:
+            record["state"] = _state(part.u8())
+        if flags & 32:
+            record["events"] = 0
+    return record | _levels(reader, first, symbol, held, held.books.get(symbol, ([], [])))
+
+
+def _book_full(reader: Reader, symbol: int, held: _Held) -> dict[str, Any]:
+    record = {"feed_epoch": reader.varint(), "state": _state_and_more(reader), "total": reader.varint(),
+              "lost": reader.varint()}
+    first = reader.little(2)
+    if first >> 12:
+        raise Damaged("reserved bits")
+    return record | _levels(reader, first, symbol, held, ([], []))
+
+
+def _levels(reader: Reader, first: int, symbol: int, held: _Held, old: Sides) -> dict[str, Any]:
+    counts = (first & 63, first >> 6 & 63)
+    if max(counts) > CHANGES_MAX:
+        raise Damaged("more changes than levels")
+    bids, asks = ([_change(reader, at == 0) for at in range(count)] for count in counts)
+    told, sides = reader.little(4), changed(old, (bids, asks), held.depth)
+    if sides is None or checksum(sides) != told:
+        held.books.pop(symbol, None)
+        raise Damaged("a book that is not what its checksum says")
+    held.books[symbol] = sides
+    return {"bids": sides[0], "asks": sides[1], "checksum": told}
+
+
+def _change(reader: Reader, first: bool) -> Known | New:
+    control = reader.u8()
+    size, code = control >> 1 & 3, control >> 3
+    if not control & 1:
+        if code == 31:
+            return Known(reader.varint(), reader.signed())
+        return Known(code, unzigzag(reader.little(size)) if size else None)
+    if code < 28:
+        ticks = code
+    elif code < 30:
+        ticks = 28 + reader.u8() if code == 28 else reader.little(2)
+    else:
+        ticks = reader.varint()
+    return New(unzigzag(ticks) if first else ticks, reader.varint() if code == 31 else reader.little(size))
+
+
+def _state_and_more(reader: Reader) -> str:
+    byte = reader.u8()
+    if byte & 128:
+        reader.take(reader.u8())
+    return _state(byte & 127)
+
+
+def _bars(reader: Reader, _id: int, _held: _Held) -> dict[str, Any]:
+    record: dict[str, Any] = {"feed_epoch": reader.varint(), "state": _state_and_more(reader), "bars": []}
+    count = reader.varint()
+    if count > reader.left:
+        raise Damaged("more bars than bytes")
+    start = close = 0
+    for _ in range(count):
+        flags = reader.u8()
+        start += reader.signed()
+        first = close + reader.signed()
+        close = first + reader.signed()
+        bar = {"start": start * 1_000_000, "open": first, "high": max(first, close) + reader.varint(),
+               "low": min(first, close) - reader.varint(), "close": close, "volume": reader.varint(),
+               "buy_volume": reader.varint(), "notional": _notional(reader), "count": reader.varint(),
+               "total": reader.varint(), "closed": bool(flags & 1), "partial": bool(flags & 2)}
+        if flags & 128:
+            reader.take(reader.u8())
+        record["bars"].append(bar)
+    return record
+
+
+def _status(reader: Reader, _id: int, _held: _Held) -> dict[str, Any]:
+    record = {"feed_epoch": reader.varint(), "state": _state_and_more(reader)}
+    status = reader.u8()
+    record["status"] = STATUSES[status] if status < len(STATUSES) else "source_stale"
+    return record | {"ts_event": reader.signed()}
+
+
+READERS = {0: _quote, 1: _quote_full, 2: _prints, 3: _book, 4: _book_full, 5: _bars, 6: _status, 7: _totals}

@@ -1,8 +1,8 @@
 """The form `fixed`: arrays of aligned little-endian records, decoded without a loop.
 
 Prices and sizes are integer mantissas in the instrument's exponents (`<i8`), times are ns since the Unix epoch (`<i8`):
-`ts_event` by the publisher's clock, `ts_recv` by the gateway's. `state` is 0 live, 1 quiet, 2 stale, 3 halted; anything
-else is to be shown as stale.
+`ts_event` by the publisher's clock, `ts_recv` by the gateway's. `state` is 0 live, 1 quiet, 2 stale, 3 halted, 4 out (left
+by the subscription's filter); anything else is to be shown as stale.
 """
 
 from __future__ import annotations
@@ -43,7 +43,30 @@ TRADE_TOTALS = np.dtype(
     ]
 )
 
-KINDS = {0: QUOTE, 1: QUOTE, 2: TRADE, 7: TRADE_TOTALS}
+BOOK_LEVEL = np.dtype(
+    [
+        ("symbol", "<u4"), ("events", "<u4"), ("price", "<i8"), ("qty", "<i8"), ("ts_event", "<i8"), ("side", "u1"),
+        ("level", "u1"), ("flags", "<u2"), ("checksum", "<u4"), ("ts_recv", "<i8"), ("lost", "<u4"), ("state", "u1"),
+        ("epoch", "u1"), ("pad", "V2"),
+    ]
+)
+
+BAR = np.dtype(
+    [
+        ("symbol", "<u4"), ("count", "<u4"), ("start_us", "<i8"), ("open", "<i8"), ("high", "<i8"), ("low", "<i8"),
+        ("close", "<i8"), ("volume", "<i8"), ("buy_volume", "<i8"), ("notional_low", "<u8"), ("notional_high", "<i8"),
+        ("tc", "<u4"), ("flags", "<u2"), ("state", "u1"), ("epoch", "u1"),
+    ]
+)
+
+STATUS = np.dtype(
+    [
+        ("symbol", "<u4"), ("status", "u1"), ("state", "u1"), ("epoch", "u1"), ("pad", "V1"), ("ts_event", "<i8"),
+        ("ts_recv", "<i8"),
+    ]
+)
+
+KINDS = {0: QUOTE, 1: QUOTE, 2: TRADE, 3: BOOK_LEVEL, 4: BOOK_LEVEL, 5: BAR, 6: STATUS, 7: TRADE_TOTALS}
 
 NOTHING = np.empty(0, np.dtype([("symbol", "<u4")]))
 """The records of an unknown kind."""
@@ -51,6 +74,13 @@ NOTHING = np.empty(0, np.dtype([("symbol", "<u4")]))
 LISTED = 2
 """Header flag: these prints are already in the totals sent before."""
 
+LEVEL_BEGINS, LEVEL_ENDS, LEVEL_NONE = 1, 2, 4
+"""Flags of a level: a whole book begins; the update ends, and `checksum` is set; no level at all."""
+
+BAR_CLOSED, BAR_PARTIAL, BAR_NONE = 1, 2, 4
+"""Flags of a bar: its period is over; prints are missing; no bar, only the state."""
+
+assert (BOOK_LEVEL.itemsize, BAR.itemsize, STATUS.itemsize) == (56, 88, 24)
 assert (HEADER.size, QUOTE.itemsize, TRADE.itemsize, TRADE_TOTALS.itemsize) == (32, 64, 56, 112)
 
 
@@ -62,7 +92,7 @@ class Batch(NamedTuple):
     """One message: records of one kind, as a read-only view of the bytes that came."""
 
     kind: int
-    """0 quotes, 1 quotes with totals, 2 prints, 7 trade totals; anything else is a newer gateway's."""
+    """0 quotes, 1 quotes with totals, 2 prints, 3 and 4 book levels, 5 bars, 6 trading status, 7 trade totals; anything else is a newer gateway's."""
     slot: int
     """The session's number of the interval, 0 to 15."""
     frame: int
@@ -74,7 +104,7 @@ class Batch(NamedTuple):
     watermark: int | None
     """All events due up to here are covered, ns; None while a shard re-syncs."""
     records: np.ndarray
-    """Shape (n,), dtype `QUOTE`, `TRADE` or `TRADE_TOTALS` by kind; longer records of a newer gateway are cut to the known
+    """Shape (n,), dtype as in `KINDS`; longer records of a newer gateway are cut to the known
     fields. Empty for an unknown kind."""
 
 

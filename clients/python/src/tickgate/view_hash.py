@@ -27,6 +27,22 @@ def prints(ids: np.ndarray, total: np.ndarray, volume: np.ndarray, price: np.nda
     return _mixed(1, [_low(ids), _low(total), _low(volume), *_halves(price), *_halves(qty)])
 
 
+def books(ids: np.ndarray, total: np.ndarray, checksum: np.ndarray, state: np.ndarray) -> Words:
+    """Hashes of books, all of shape (n,)."""
+    return _mixed(2, [_low(ids), _low(total), _low(checksum), _low(state)])
+
+
+def bars(ids: np.ndarray, newest: np.ndarray) -> Words:
+    """Hashes of bars: `newest` records of dtype `BAR`, all 0 before the first."""
+    numbers = [half for name in ("start_us", "close", "volume") for half in _halves(newest[name])]
+    return _mixed(3, [_low(ids), _low(newest["tc"]), *numbers])
+
+
+def statuses(ids: np.ndarray, state: np.ndarray, status: np.ndarray) -> Words:
+    """Hashes of trading status, all of shape (n,)."""
+    return _mixed(4, [_low(ids), _low(state), _low(status)])
+
+
 def summed(parts: list[Words]) -> str:
     """All together, as told: 16 hexadecimal digits."""
     high, low = (sum(int(part[half].sum(dtype=np.uint32)) for part in parts) & 0xFFFFFFFF for half in (0, 1))
