@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
-use tickgate_client::{Channel, Form, Message, Request, Update, View, follow, now_us};
+use tickgate_client::{Channel, Form, Message, Request, Shows, Update, View, follow, now_us};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -258,6 +258,7 @@ pub(super) fn requests(plan: &Plan) -> Vec<u8> {
         interval_ms: plan.interval_ms,
         adaptive: false,
         resume: None,
+        shows: Shows::default(),
     };
     lean::put_frame(&mut bytes, lean::TEXT, subscribe.text().as_bytes());
     bytes

@@ -7,7 +7,7 @@ use super::{histogram, record};
 use hdrhistogram::Histogram;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
-use tickgate_client::{Channel, Form, Request, now_us};
+use tickgate_client::{Channel, Form, Request, Shows, now_us};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::MissedTickBehavior;
 
@@ -176,8 +176,16 @@ async fn connect(address: &str, thin: &Thin) -> io::Result<(TcpStream, Partial)>
     let hello = Request::Hello { id: 1, session: None, account: Some(thin.account), token: None };
     lean::put_frame(&mut bytes, lean::TEXT, hello.text().as_bytes());
     let (channel, interval_ms) = (Channel::Quote, thin.interval_ms);
-    let subscribe =
-        Request::Subscribe { id: 2, channel, symbols: &symbols, interval_ms, adaptive: false, resume: None };
+    let shows = Shows::default();
+    let subscribe = Request::Subscribe {
+        id: 2,
+        channel,
+        symbols: &symbols,
+        interval_ms,
+        adaptive: false,
+        shows,
+        resume: None,
+    };
     lean::put_frame(&mut bytes, lean::TEXT, subscribe.text().as_bytes());
     write(&stream, &bytes).await?;
     Ok((stream, partial))

@@ -38,6 +38,7 @@ pub fn follow(view: &mut View, message: &Message) -> bool {
     false
 }
 
+/// The view's number of a channel; of an unknown one nothing is held.
 pub(crate) fn number(channel: &str) -> u8 {
     match Channel::from_word(channel) {
         Some(Channel::Trade) => TRADE,

@@ -24,11 +24,11 @@ pub use alert::{
 pub use clock::now_us;
 pub use follow::{follow, is_data};
 pub use message::{
-    Authenticated, BudgetSet, Hashes, Heartbeat, Limits, Message, Notice, OrderReply, OrderState, Orders,
-    Plain, Pong, RateChanged, RateSet, Refusal, Rejected, Repairing, Report, Subscribed, SymbolHash,
-    SymbolInfo, Unsubscribed, VisibleSet, Welcome,
+    Authenticated, BudgetSet, Hashes, Heartbeat, HopTimes, Limits, Message, Notice, OrderReply, OrderState,
+    Orders, Plain, Pong, RateChanged, RateSet, Refusal, Rejected, Repairing, Report, Stats, StatsSet,
+    Subscribed, SymbolHash, SymbolInfo, Unsubscribed, VisibleSet, Welcome,
 };
-pub use request::{NewOrder, Request};
+pub use request::{NewOrder, Request, Shows};
 pub use token::Token;
 pub use wire::control::Channel;
 pub use wire::frame::Form;
@@ -254,9 +254,17 @@ impl Client {
         interval_ms: u32,
     ) -> Result<u64, Error> {
         let id = self.id();
-        let resume = self.resume();
-        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: false, resume })
-            .await?;
+        let (shows, resume) = (Shows::default(), self.resume());
+        self.request(&Request::Subscribe {
+            id,
+            channel,
+            symbols,
+            interval_ms,
+            adaptive: false,
+            shows,
+            resume,
+        })
+        .await?;
         Ok(id)
     }
 
@@ -297,9 +305,54 @@ impl Client {
         interval_ms: u32,
     ) -> Result<u64, Error> {
         let id = self.id();
-        let resume = self.resume();
-        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive: true, resume })
-            .await?;
+        let (shows, resume) = (Shows::default(), self.resume());
+        self.request(&Request::Subscribe {
+            id,
+            channel,
+            symbols,
+            interval_ms,
+            adaptive: true,
+            shows,
+            resume,
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// As [`Client::subscribe`], of what the view shows: fields and filter, depth of books, period of bars. The gateway
+    /// refuses a view that is none of the channel's.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn subscribe_view(
+        &mut self,
+        channel: Channel,
+        symbols: &[&str],
+        interval_ms: u32,
+        view: &wire::control::View,
+    ) -> Result<u64, Error> {
+        let (id, shows, resume) = (self.id(), Shows::from(view), self.resume());
+        self.request(&Request::Subscribe {
+            id,
+            channel,
+            symbols,
+            interval_ms,
+            adaptive: false,
+            shows,
+            resume,
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// Asks for this session's statistics so often, 1,000 to 60,000 ms, 0 = no more; the answer is a
+    /// [`Message::StatsSet`], and [`Message::Stats`] follow.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub async fn stats(&mut self, every_ms: u32) -> Result<u64, Error> {
+        let id = self.id();
+        self.request(&Request::Stats { id, every_ms }).await?;
         Ok(id)
     }
 

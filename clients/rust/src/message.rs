@@ -36,6 +36,10 @@ pub enum Message {
     Repairing(Repairing),
     /// Answer to `hashes`.
     Hashes(Hashes),
+    /// Answer to `stats`.
+    StatsSet(StatsSet),
+    /// The session's statistics.
+    Stats(Stats),
     /// Answer to `ping`.
     Pong(Pong),
     /// A request was refused.
@@ -159,6 +163,55 @@ impl SymbolInfo {
     }
 }
 
+/// `stats_set`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct StatsSet {
+    /// Echo.
+    pub id: Option<u64>,
+    /// Time between two; 0 = none come.
+    pub every_ms: u32,
+}
+
+/// How long a hop took, µs; none where nothing was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct HopTimes {
+    /// How many were counted.
+    pub n: u64,
+    /// Median.
+    pub p50: Option<u64>,
+    /// 90th percentile.
+    pub p90: Option<u64>,
+    /// 99th percentile.
+    pub p99: Option<u64>,
+    /// Longest.
+    pub max: Option<u64>,
+}
+
+/// `stats`: what the gateway counted for this session since the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Stats {
+    /// Time that it covers, µs.
+    pub period_us: i64,
+    /// Messages of market data.
+    pub frames: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Groups that caught up.
+    pub catch_ups: u64,
+    /// Symbols that are owed now.
+    pub backlog: u64,
+    /// Due at the publisher until received by the gateway.
+    pub feed_us: HopTimes,
+    /// Sent by the publisher until received.
+    pub bus_us: HopTimes,
+    /// Received until flushed.
+    pub wait_us: HopTimes,
+    /// Flushed until written into this session's socket.
+    pub send_us: HopTimes,
+}
+
 /// One refused symbol or pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Rejected {
@@ -177,8 +230,14 @@ pub struct Subscribed {
     pub channel: String,
     /// The session's number for the interval; none when nothing joined.
     pub slot: Option<u8>,
+    /// What is told of quotes and prints: `all`, `price` or `coarse`.
+    pub fields: Option<String>,
+    /// Whether a filter holds, of channel `quote`.
+    pub filtered: Option<bool>,
     /// Levels a side, of channel `book`.
     pub depth: Option<u8>,
+    /// `1s` or `1m`, of channel `bar`.
+    pub period: Option<String>,
     /// Interval in force.
     pub interval_ms: u32,
     /// Where in the interval this session is flushed; none when nothing joined.

@@ -2,7 +2,8 @@
 
 use crate::alert::NewAlert;
 use serde::{Serialize, Serializer};
-use wire::control::Channel;
+use wire::control::filter::Comparison;
+use wire::control::{Channel, Fields, View};
 
 /// One request; `id` is echoed by its reply.
 #[derive(Clone, Serialize)]
@@ -46,6 +47,9 @@ pub enum Request<'a> {
         /// A heartbeat's cursor: what is held from there on is not sent again.
         #[serde(skip_serializing_if = "Option::is_none")]
         resume: Option<&'a str>,
+        /// What is shown of the channel.
+        #[serde(flatten)]
+        shows: Shows,
     },
     /// Ends what [`Request::Subscribe`] began.
     Unsubscribe {
@@ -119,6 +123,13 @@ pub enum Request<'a> {
         /// At most eight.
         #[serde(skip_serializing_if = "Option::is_none")]
         buckets: Option<&'a [u8]>,
+    },
+    /// The session's own statistics, so often.
+    Stats {
+        /// Echoed.
+        id: u64,
+        /// 1,000 to 60,000; 0 = no more.
+        every_ms: u32,
     },
     /// Four times of the path.
     Ping {
@@ -231,6 +242,40 @@ pub struct NewOrder<'a> {
     pub price: Option<&'a str>,
 }
 
+/// What a subscription shows; what is none is left to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Shows {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'static str>,
+    /// Field, comparison, decimal number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Vec<Vec<[String; 3]>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<&'static str>,
+}
+
+impl From<&View> for Shows {
+    fn from(view: &View) -> Self {
+        match view {
+            View::Market { fields, filter } => {
+                let filter = filter.as_ref().map(|filter| {
+                    let text = |one: &Comparison| {
+                        [one.field.word().to_owned(), one.test.sign().to_owned(), one.value.to_string()]
+                    };
+                    filter.0.iter().map(|all| all.iter().map(text).collect()).collect()
+                });
+                let fields = (*fields != Fields::All).then(|| fields.word());
+                Self { fields, filter, ..Self::default() }
+            }
+            View::Book { depth } => Self { depth: Some(*depth), ..Self::default() },
+            View::Bar { period } => Self { period: Some(period.word()), ..Self::default() },
+            View::Status => Self::default(),
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
 fn word<S: Serializer>(channel: &Channel, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(channel.word())
@@ -259,7 +304,41 @@ impl Request<'_> {
 mod tests {
     use super::*;
     use crate::alert::AlertCondition;
-    use wire::control::{Decoder, Op};
+    use wire::control::filter::{Filter, FilterField, Test};
+    use wire::control::{Decoder, Op, Period};
+
+    fn subscribe(channel: Channel, adaptive: bool, view: &View) -> Request<'static> {
+        Request::Subscribe {
+            id: 7,
+            channel,
+            symbols: &["ETH*"],
+            interval_ms: 50,
+            adaptive,
+            resume: None,
+            shows: Shows::from(view),
+        }
+    }
+
+    #[test]
+    fn the_gateway_reads_what_a_subscription_shows() {
+        let comparison = |field, test, value: &str| Comparison { field, test, value: value.parse().unwrap() };
+        let low = comparison(FilterField::Ask, Test::AtMost, "-0.50");
+        let filter = Filter(vec![vec![comparison(FilterField::Bid, Test::Greater, "61000"), low], vec![low]]);
+        let market = |fields, filter| View::Market { fields, filter };
+        let views = [
+            (Channel::Quote, market(Fields::All, None)),
+            (Channel::Trade, market(Fields::Coarse, None)),
+            (Channel::Quote, market(Fields::Price, Some(filter))),
+            (Channel::Book, View::Book { depth: 20 }),
+            (Channel::Bar, View::Bar { period: Period::Minute }),
+            (Channel::Status, View::Status),
+        ];
+        for (channel, view) in views {
+            let mut text = subscribe(channel, false, &view).text().into_bytes();
+            let Op::Subscribe(read) = Decoder::default().decode(&mut text).unwrap().op else { panic!() };
+            assert_eq!((read.channel, read.view), (channel, view));
+        }
+    }
 
     fn order() -> NewOrder<'static> {
         NewOrder {
@@ -292,8 +371,18 @@ mod tests {
             Request::Hello { id, session: Some("desk"), account: Some("A1"), token: None },
             Request::Hello { id, session: None, account: None, token: Some("a.b.c") },
             Request::Auth { id, token: "a.b.c" },
-            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: false, resume: Some("a1") },
-            Request::Subscribe { id, channel, symbols, interval_ms: 50, adaptive: true, resume: None },
+            Request::Subscribe {
+                id,
+                channel,
+                symbols,
+                interval_ms: 50,
+                adaptive: false,
+                resume: Some("a1"),
+                shows: Shows::default(),
+            },
+            subscribe(channel, false, &View::default()),
+            subscribe(channel, true, &View::default()),
+            Request::Stats { id, every_ms: 1_000 },
             Request::Unsubscribe { id, channel, symbols },
             Request::SetRate { id, channel: Channel::Trade, symbols, interval_ms: 100, adaptive: true },
             Request::Budget { id, bytes_per_s: Some(40_000) },

@@ -3,10 +3,11 @@
 //! A claim that differs is followed by `hashes` of all buckets, then of the symbols in those that differ, then by a repair
 //! of exactly the symbols that differ. Each answer is held against the view at the moment when it is read.
 
+use crate::follow::number;
 use crate::message::{Hashes, Message};
 use crate::{Channel, Client, Request, now_us};
 use std::collections::BTreeSet;
-use wire::frame::view::{QUOTE, TRADE, View};
+use wire::frame::view::View;
 use wire::view_hash::{BUCKETS, ViewHash};
 
 /// At most one repair a second.
@@ -72,9 +73,8 @@ impl Search {
                 if wrong.is_empty() { Next::Rest } else { Next::Ask(Some(wrong)) }
             }
             (None, Some(symbols)) => {
-                let channel = |word: &str| if word == "trade" { TRADE } else { QUOTE };
                 let mut told: BTreeSet<(u8, u32, String)> = BTreeSet::new();
-                told.extend(symbols.iter().map(|one| (channel(&one.channel), one.id, one.hash.clone())));
+                told.extend(symbols.iter().map(|one| (number(&one.channel), one.id, one.hash.clone())));
                 view.each_hash(|channel, id, hash| {
                     told.remove(&(channel, id, hash.unwrap_or_default().text()));
                 });
@@ -141,8 +141,9 @@ impl Client {
         let id = self.id();
         let ids = self.wrong.iter().filter(|(of, _)| *of == channel);
         let symbols: Vec<&str> = ids.filter_map(|(_, id)| self.names.get(id)).map(String::as_str).collect();
-        let word = if channel == TRADE { Channel::Trade } else { Channel::Quote };
-        let request = Request::RepairSome { id, channel: word, symbols: &symbols };
+        // The view knows no other channels than these.
+        let named = Channel::ALL.get(usize::from(channel)).copied().unwrap_or(Channel::Quote);
+        let request = Request::RepairSome { id, channel: named, symbols: &symbols };
         if self.socket.try_send(request.text()) {
             self.repaired_us = now;
             self.counts.repairs += 1;

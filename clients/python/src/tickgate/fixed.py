@@ -92,7 +92,8 @@ class Batch(NamedTuple):
     """One message: records of one kind, as a read-only view of the bytes that came."""
 
     kind: int
-    """0 quotes, 1 quotes with totals, 2 prints, 3 and 4 book levels, 5 bars, 6 trading status, 7 trade totals; anything else is a newer gateway's."""
+    """0 quotes, 1 quotes with totals, 2 prints, 3 and 4 book levels, 5 bars, 6 trading status, 7 trade totals; anything
+    else is a newer gateway's."""
     slot: int
     """The session's number of the interval, 0 to 15."""
     frame: int
