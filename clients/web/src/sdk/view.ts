@@ -1,13 +1,14 @@
 // What the client holds: wire sets, instruments, bases of deltas, and the account of every source event (P1). The same
 // for all three forms; the reference is the reader in Rust (wire/src/frame/view.rs).
 
-import { LEVELS_MAX, Side, checksum, copy, setAll, type BookView, type Sides } from './book.js';
+import type { BookView } from './book.js';
 import { decode, type Sink } from './compact.js';
 import { decodeFixed } from './fixed.js';
 import { hashOf, ViewHash } from './hash.js';
 import { Instrument, type BarView, type QuoteView, type StatusView, type TradeView } from './instrument.js';
 import { decodeJson, type JsonMessage } from './json.js';
 import { addsUp, type Account, type Ledger } from './ledger.js';
+import { Market } from './market.js';
 import type { Channel, RateSet, Subscribed, Unsubscribed } from './protocol.js';
 import { DecodeError } from './reader.js';
 import {
@@ -71,19 +72,13 @@ export class View implements Sink, Values {
   private frame = 0;
   /** Accounts of instruments that were given up. */
   private readonly gone = [sum([]), sum([]), sum([])];
-  /** Levels a side of each slot's books, and of the message that is read. */
-  private readonly depths = new Map<number, number>();
-  private depth = LEVELS_MAX;
-  /** Where a book's next levels are written; then the two change places. */
-  private spare: Sides = [new Side(), new Side()];
+  private readonly market: Market;
   private readonly modulus: number;
   frames = 0;
   records = 0;
   bytes = 0;
   gaps = 0;
   decodeErrors = 0;
-  /** Books that were not what their checksum says, or could not follow a change. Zero, or a fault. */
-  wrongBooks = 0;
 
   constructor(
     private readonly events: ViewEvents,
@@ -91,6 +86,12 @@ export class View implements Sink, Values {
     private readonly form: Form = 'compact',
   ) {
     this.modulus = MODULUS[form];
+    const changed = (instrument: Instrument, channel: Channel, state: number): void => {
+      if (!this.leads(instrument, CHANNELS.indexOf(channel))) return;
+      instrument.changedAt = this.now();
+      this.setState(instrument, state);
+    };
+    this.market = new Market(events, changed, this.modulus);
   }
 
   /** The account of all quotes. Added up when asked for. */
@@ -106,6 +107,11 @@ export class View implements Sink, Values {
   /** The account of all level events. Bars and trading status are not numbered. */
   get books(): Account {
     return this.account(BOOK);
+  }
+
+  /** Books that were not what their checksum says, or could not follow a change. Zero, or a fault. */
+  get wrongBooks(): number {
+    return this.market.wrongBooks;
   }
 
   private account(channel: number): Account {
@@ -151,7 +157,7 @@ export class View implements Sink, Values {
     const next = (this.frame + 1) >>> 0;
     this.follow(next, wholeCounter ?? (next + ((counter - next) & 15)) >>> 0);
     this.set = this.sets.of(slot, CHANNEL_OF[kind] ?? QUOTE);
-    this.depth = this.depths.get(slot) ?? LEVELS_MAX;
+    this.market.begin(slot);
     return this.set.length;
   };
 
@@ -195,7 +201,7 @@ export class View implements Sink, Values {
 
   subscribed(message: Subscribed): void {
     const channel = CHANNELS.indexOf(message.channel);
-    if (message.depth !== undefined) this.depths.set(message.slot, message.depth);
+    if (message.depth !== undefined) this.market.depth(message.slot, message.depth);
     for (const info of message.symbols) {
       const instrument = this.instruments.get(info.id) ?? new Instrument(info);
       this.instruments.set(info.id, instrument);
@@ -229,9 +235,7 @@ export class View implements Sink, Values {
 
   rateSet({ slot, from_slot: from, channels, ids }: RateSet): void {
     if (slot === null || from === null) return;
-    // A slot that symbols move to shows the same of them.
-    const depth = this.depths.get(from);
-    if (depth !== undefined) this.depths.set(slot, depth);
+    this.market.moved(from, slot);
     for (const name of channels) {
       const channel = CHANNELS.indexOf(name);
       for (const id of ids) if (this.sets.leave(from, channel, id)) this.sets.join(slot, channel, id);
@@ -389,106 +393,46 @@ export class View implements Sink, Values {
     const newest = listed.at(-1);
     if (newest !== undefined) view.lastSell = newest.sell;
     if (goesOn) for (const print of listed) this.events.print?.(instrument, print);
-    this.stateOf(instrument, TRADE, totals.state);
+    if (this.leads(instrument, TRADE)) this.setState(instrument, totals.state);
     this.events.quote?.(instrument);
   }
 
-  /** The state of the symbol is that of the first channel that holds it. */
-  private stateOf(instrument: Instrument, channel: number, state: number): void {
-    if ((instrument.channels & ((1 << channel) - 1)) === 0) this.setState(instrument, state);
+  /** The state and age of a symbol are those of the first channel that holds it. */
+  private leads(instrument: Instrument, channel: number): boolean {
+    return (instrument.channels & ((1 << channel) - 1)) === 0;
   }
 
-  bookChange(rank: number, { events, state, changes, checksum: told }: BookChange): void {
-    const instrument = this.ranked(rank);
-    const { book } = instrument;
-    if (!book.based) return;
-    const fits = changes.apply(book.sides, this.depth, this.spare);
-    this.bookDelta(instrument, events, state < 0 ? book.state : state, fits, told);
+  bookChange(rank: number, record: BookChange): void {
+    this.market.change(this.ranked(rank), record);
   }
 
-  bookFull(rank: number, { feedEpoch, state, total, lost, changes, checksum: told }: BookFull): void {
-    const instrument = this.ranked(rank);
-    if (!changes.apply(EMPTY, this.depth, this.spare)) throw new DecodeError('no book');
-    instrument.book.account.take(feedEpoch, total, lost, this.modulus, -1);
-    this.bookNow(instrument, state, true, told);
+  bookFull(rank: number, record: BookFull): void {
+    this.market.full(this.ranked(rank), record);
   }
 
   /** A book of `fixed` or `json`. */
   levels(id: number, record: BookRecord): void {
-    const instrument = this.held(id, 1 << BOOK);
-    const { book } = instrument;
-    if (record.full) {
-      copy(EMPTY, this.spare);
-      setAll(record.levels, this.depth, this.spare);
-      book.account.take(record.epoch, record.total as number, record.lost, this.modulus, -1);
-      return this.bookNow(instrument, record.state, true, record.checksum);
-    }
-    if (!book.based || book.account.epoch !== record.epoch) return;
-    copy(record.whole ? EMPTY : book.sides, this.spare);
-    setAll(record.levels, this.depth, this.spare);
-    const follows = record.total === null || book.version + record.events === record.total;
-    this.bookDelta(instrument, record.events, record.state, follows, record.checksum);
-  }
-
-  private bookDelta(instrument: Instrument, events: number, state: number, fits: boolean, told: number): void {
-    instrument.book.account.add(events);
-    this.bookNow(instrument, state, fits, told);
-  }
-
-  /** The spare levels become the book's, if they fit; it is shown only if it is what the checksum says. */
-  private bookNow(instrument: Instrument, state: number, fits: boolean, told: number): void {
-    const { book } = instrument;
-    if (fits) {
-      [book.sides, this.spare] = [this.spare, book.sides];
-      book.checksum = checksum(book.sides);
-    }
-    book.state = state;
-    book.based = fits && book.checksum === told;
-    if (!book.based) this.wrongBooks++;
-    instrument.changedAt = this.now();
-    this.stateOf(instrument, BOOK, state);
-    this.events.book?.(instrument);
+    this.market.levels(this.held(id, 1 << BOOK), record);
   }
 
   bars(rank: number, record: BarsRecord): void {
-    this.barsNow(this.ranked(rank), record);
+    this.market.bars(this.ranked(rank), record);
   }
 
   /** Bars of `fixed` or `json`. */
   barred(id: number, record: BarsRecord): void {
-    this.barsNow(this.held(id, 1 << BAR), record);
-  }
-
-  private barsNow(instrument: Instrument, { epoch, state, bars }: BarsRecord): void {
-    const { bar: view } = instrument;
-    // A bar of an earlier epoch is void.
-    if (view.epoch !== epoch) view.last = null;
-    Object.assign(view, { based: true, epoch, state });
-    this.stateOf(instrument, BAR, state);
-    for (const bar of bars) {
-      view.last = bar;
-      instrument.changedAt = this.now();
-      this.events.bar?.(instrument, bar);
-    }
+    this.market.bars(this.held(id, 1 << BAR), record);
   }
 
   trading(rank: number, record: StatusRecord): void {
-    this.statusNow(this.ranked(rank), record);
+    this.market.status(this.ranked(rank), record);
   }
 
   /** Trading status of `fixed` or `json`. */
   traded(id: number, record: StatusRecord): void {
-    this.statusNow(this.held(id, 1 << STATUS), record);
-  }
-
-  private statusNow(instrument: Instrument, { epoch, state, status, eventUs }: StatusRecord): void {
-    Object.assign(instrument.status, { based: true, epoch, state, status, eventUs: eventUs ?? 0 });
-    this.stateOf(instrument, STATUS, state);
-    this.events.status?.(instrument);
+    this.market.status(this.held(id, 1 << STATUS), record);
   }
 }
-
-const EMPTY: Sides = [new Side(), new Side()];
 
 function held<T extends { based: boolean }>(view: T | undefined): T | null {
   return view?.based === true ? view : null;
