@@ -1,6 +1,7 @@
 // The page: wires the panels to one client and paints once a frame.
 
 import { Blotter } from './blotter.js';
+import { DepthPanel } from './depth.js';
 import { attr, byId, put, typing } from './dom.js';
 import { PageState, type Row } from './state.js';
 import { SymbolPanel } from './symbol.js';
@@ -17,6 +18,7 @@ const account = stored('account', 'A1');
 const state = new PageState(account);
 const ticket = new Ticket(state);
 const symbol = new SymbolPanel(state);
+const depth = new DepthPanel(state);
 const watch = new WatchList(state, select);
 const blotter = new Blotter(state, () => ticket.nextId());
 const truth = new TruthBar(state);
@@ -42,6 +44,7 @@ function select(row: Row): void {
   state.selected = row;
   watch.mark();
   ticket.select();
+  depth.paint();
   symbol.paint();
   ticket.paint();
 }
@@ -61,6 +64,7 @@ function paint(now: number): void {
   if (slow || state.dirty.size > 0) watch.paint(slow);
   if (slow || state.dirty.has(chosen)) {
     symbol.paint();
+    depth.paint();
     ticket.paint();
   }
   if (slow || state.ordersChanged) {

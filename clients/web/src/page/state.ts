@@ -6,7 +6,9 @@ import { span } from './dom.js';
 /** Without a heartbeat for longer than this nothing is proven, ms. */
 const PROOF_MS = 2_500;
 /** Names of states by number. */
-export const STATES = ['LIVE', 'QUIET', 'STALE', 'HALTED'] as const;
+export const STATES = ['LIVE', 'QUIET', 'STALE', 'HALTED', 'OUT'] as const;
+/** Channels that make a row: quotes and prints, see `Instrument.channels`. */
+const MARKET = 3;
 const TAPE_MAX = 60;
 const NOTICES_MAX = 200;
 
@@ -57,6 +59,8 @@ export class PageState {
       account,
       welcome: (welcome) => this.welcome(welcome),
       quote: (instrument) => this.dirty.add(instrument.symbol),
+      book: (instrument) => this.dirty.add(instrument.symbol),
+      bar: (instrument) => this.dirty.add(instrument.symbol),
       print: (instrument, print) => this.tape(instrument, { at: Date.now(), print }),
       merged: (instrument, merged) => this.tape(instrument, { at: Date.now(), merged }),
       joined: (instrument) => this.joined(instrument),
@@ -98,7 +102,7 @@ export class PageState {
   }
 
   private left(instrument: Instrument): void {
-    if (instrument.channels !== 0) return;
+    if ((instrument.channels & MARKET) !== 0) return; // a book alone makes no row
     const row = this.bySymbol.get(instrument.symbol);
     this.bySymbol.delete(instrument.symbol);
     this.rows = this.rows.filter((other) => other !== row);

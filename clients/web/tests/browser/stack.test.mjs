@@ -27,6 +27,26 @@ test('the page shows moving values, and an order is stored and filled', { timeou
     await until(page, ([selector, old]) => document.querySelector(selector)?.textContent !== old, [cell, before]);
     await until(page, () => document.querySelectorAll('#tape tr').length > 0 && document.querySelector('#tape td.n')?.textContent !== '');
 
+    // The selected symbol's book, best first, and its bar of the minute; another symbol brings its own.
+    const deep = () => [...document.querySelectorAll('#depth b')].every((cell) => cell.checkVisibility() && cell.textContent !== '');
+    await until(page, deep);
+    await until(page, () => document.querySelector('#bar')?.checkVisibility() && document.querySelector('#bvol')?.textContent !== '–');
+    const numbers = (texts) => texts.map((text) => Number(text.replaceAll(',', '')));
+    const [bids, asks] = await page.evaluate(() => ['up', 'dn'].map((side) => [...document.querySelectorAll(`#depth b.${side}`)].map((cell) => cell.textContent)));
+    assert.deepEqual(numbers(bids), numbers(bids).sort((a, b) => b - a));
+    assert.deepEqual(numbers(asks), numbers(asks).sort((a, b) => a - b));
+    assert.ok(numbers(bids)[0] < numbers(asks)[0]);
+    const [bestBid] = bids;
+    await page.keyboard.press('ArrowDown');
+    // Prices of two made-up symbols are far apart.
+    await until(page, (old) => {
+      const now = document.querySelector('#depth b.up')?.textContent;
+      const number = (text) => Number(text.replaceAll(',', ''));
+      return now !== undefined && now !== '' && Math.abs(number(now) / number(old) - 1) > 0.05;
+    }, bestBid);
+    await page.keyboard.press('ArrowUp');
+    await until(page, deep);
+
     // A limit order far above the ask fills against the live book.
     await page.locator('#go:enabled').waitFor();
     await page.locator('[data-step="1"][data-for="price"]').click();

@@ -238,6 +238,7 @@ class Session {
   }
 
   subscribe({ id, channel }) {
+    if (!(channel in this.sets)) return this.say('error', { id, code: 'unknown_channel', number: 1102, message: 'channel', retry: 'never' });
     this.sets[channel] = this.rows.map((row) => row.id);
     const symbols = this.rows.map((row) => ({
       symbol: row.symbol, id: row.id, price_exponent: -2, qty_exponent: -3, tick_size: '0.01', lot_size: '0.001',
