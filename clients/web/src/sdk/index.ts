@@ -2,7 +2,7 @@
 
 export { Alerts, conditionText } from './alerts.js';
 export { BookView, Side, type Level } from './book.js';
-export { Client, RequestError, type ClientOptions, type Link, type OrderOutcome, type Outcome } from './client.js';
+export { Client } from './client.js';
 export { decode, readHead, type Sink } from './compact.js';
 export { decodeFixed } from './fixed.js';
 export { StaleShards, type Freshness, type Stale } from './freshness.js';
@@ -10,6 +10,7 @@ export { ViewHash, hashOf } from './hash.js';
 export { BarView, Instrument, StatusView } from './instrument.js';
 export { decodeJson, type JsonMessage } from './json.js';
 export { addsUp, type Account } from './ledger.js';
+export { RequestError, type ClientOptions, type Link, type OrderOutcome, type Outcome } from './options.js';
 export { Orders, ended, type Fill, type Order, type OrderState } from './orders.js';
 export { DecodeError, Reader } from './reader.js';
 export * from './records.js';
