@@ -15,7 +15,7 @@ use crate::auth::Auth;
 use crate::auth::life::Life;
 use crate::auth::seats::Seat;
 use crate::engine::Engine;
-use crate::operators::{ACTS_PER_S, OperatorAct};
+use crate::operators::OperatorAct;
 use crate::orders::rate::Bucket;
 use crate::outbox::Socket;
 use wire::alert::AlertAct;
@@ -66,10 +66,11 @@ pub struct Client {
     /// Order requests that wait for their writer.
     pub in_flight: u32,
     pub(crate) life: Option<Box<Life>>,
-    pub(crate) seat: Option<Seat>,
+    pub(crate) seat: Option<Box<Seat>>,
     authenticated_us: i64,
     requests: Bucket,
-    operator_acts: Bucket,
+    /// Only operators have one.
+    operator_acts: Option<Box<Bucket>>,
     bad_json: u32,
     bad_json_since_us: i64,
     repaired_us: i64,
@@ -150,7 +151,7 @@ impl Client {
             seat: None,
             authenticated_us: i64::MIN,
             requests: Bucket::full(terms.limits.requests_per_s, now_us),
-            operator_acts: Bucket::full(ACTS_PER_S, now_us),
+            operator_acts: None,
             bad_json: 0,
             bad_json_since_us: now_us,
             repaired_us: i64::MIN,

@@ -162,20 +162,27 @@ async fn connection<S: Site>(stream: TcpStream, site: Rc<S>, door: Rc<Door>, ech
         return;
     };
     let link = Rc::new(Link::new(stream, site.now_us()));
-    match upgrade {
-        Upgrade::Site(form, pass) => {
-            let session = site.open(Rc::clone(&link), form, pass);
-            run(&*site, &link, session, early, door.limits).await;
-        }
-        Upgrade::Echo => {
-            let session = echo.open(Rc::clone(&link));
-            run(&*echo, &link, session, early, echo::LIMITS).await;
-        }
+    // What is kept beyond an await is kept by every connection.
+    match opened(upgrade, &link, &*site, &echo) {
+        Opened::Site(session) => run(&*site, &link, session, early, door.limits).await,
+        Opened::Echo(session) => Box::pin(run(&*echo, &link, session, early, echo::LIMITS)).await,
         // What came behind the question is as little read as what comes later.
-        Upgrade::Events(stream, _) => {
-            let session = site.open_stream(Rc::clone(&link), stream);
-            follow(&*site, &link, session).await;
-        }
+        Opened::Events(session) => Box::pin(follow(&*site, &link, session)).await,
+    }
+}
+
+/// A session by what it is, with its number.
+enum Opened {
+    Site(u32),
+    Echo(u32),
+    Events(u32),
+}
+
+fn opened<S: Site>(upgrade: Upgrade, link: &Rc<Link>, site: &S, echo: &Echo) -> Opened {
+    match upgrade {
+        Upgrade::Site(form, pass) => Opened::Site(site.open(Rc::clone(link), form, pass)),
+        Upgrade::Echo => Opened::Echo(echo.open(Rc::clone(link))),
+        Upgrade::Events(events, _) => Opened::Events(site.open_stream(Rc::clone(link), events)),
     }
 }
 

@@ -104,7 +104,7 @@ impl<S: Socket> Desk<'_, S> {
             self.error(id, ErrorCode::UnknownAccount, "account: no such account here");
             return Err(Then::Done);
         }
-        self.client.seat = self.terms.auth.seats.take(account);
+        self.client.seat = self.terms.auth.seats.take(account).map(Box::new);
         if self.client.seat.is_none() { Err(Then::Close(self.refuse(id, NoPass::Full))) } else { Ok(()) }
     }
 
@@ -156,7 +156,7 @@ impl<S: Socket> Desk<'_, S> {
             return Then::Done;
         }
         if self.client.seat.is_none() {
-            self.client.seat = self.terms.auth.seats.take(verified.account);
+            self.client.seat = self.terms.auth.seats.take(verified.account).map(Box::new);
             if self.client.seat.is_none() {
                 self.error(id, ErrorCode::TooManySessions, "the account has as many sessions as it may");
                 return Then::Done;
@@ -271,7 +271,7 @@ impl super::Client {
     /// Takes what the handshake or hello proved.
     pub fn enter<S: Socket>(&mut self, engine: &mut Engine<S>, pass: Pass) {
         self.trust(engine, &pass.verified);
-        self.seat = Some(pass.seat);
+        self.seat = Some(Box::new(pass.seat));
     }
 
     /// What follows from it all for the shell.

@@ -1,7 +1,8 @@
 //! Alerts and what operators ask, checked and handed back.
 
 use super::{Desk, Known, Then};
-use crate::operators::{OperatorAct, is_operator};
+use crate::operators::{ACTS_PER_S, OperatorAct, is_operator};
+use crate::orders::rate::Bucket;
 use crate::outbox::Socket;
 use wire::alert::AlertAct;
 use wire::control::Channel;
@@ -32,7 +33,10 @@ impl<S: Socket> Desk<'_, S> {
             self.error(id, ErrorCode::NotOperator, "only an operator's session may ask this");
             return Then::Done;
         };
-        if !self.client.operator_acts.take(self.now_us) {
+        let now_us = self.now_us;
+        let acts =
+            self.client.operator_acts.get_or_insert_with(|| Box::new(Bucket::full(ACTS_PER_S, now_us)));
+        if !acts.take(now_us) {
             self.error(id, ErrorCode::TooOften, "at most ten a second");
             return Then::Done;
         }
