@@ -1,4 +1,5 @@
-//! Bus payloads into the table, the books and the bars: sequence, epoch and gap rules of each shard, and the meaning of its indices. Pure.
+//! Bus payloads into the table, the books and the bars: sequence, epoch and gap rules of each shard, and the meaning of
+//! its indices. Pure.
 //!
 //! `engine` calls it; it never asks the bus itself, but says what is needed ([`Ingest::wants`]).
 

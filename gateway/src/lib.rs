@@ -1,8 +1,9 @@
 //! Conflates market data for WebSocket clients and carries their orders.
 //!
 //! Pure, without a clock or a socket: [`ingest`] keeps the shards complete, [`last_value`] holds one row an instrument,
-//! [`books`] the wanted order books, [`bars`] what printed by the second and the minute, [`lane`] decides what a [`flush`] holds, [`outbox`] and [`offer`] what a session is told and in which order; [`engine`]
-//! is their common door. [`control`] does what a session asks of it. [`orders`] relays between sessions and order-api.
+//! [`books`] the wanted order books, [`bars`] what printed by the second and the minute. [`lane`] decides what a [`flush`]
+//! holds, [`outbox`] and [`offer`] what a session is told and in which order; [`engine`] is their common door. [`auth`]
+//! says who a session is, [`control`] does what it asks of the engine. [`orders`] relays between sessions and order-api,
 //! [`operators`] tells all sessions what operators say, and operators who is connected.
 //!
 //! Around it, on one thread: [`http`] and [`session`] are the sockets, [`bus`] is the link to NATS, [`market`] and

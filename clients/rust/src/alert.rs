@@ -134,42 +134,13 @@ pub struct Sessions {
     /// Echo.
     pub id: Option<u64>,
     /// By gateway and number.
-    pub sessions: Vec<SessionState>,
+    pub sessions: Vec<wire::presence::SessionState>,
     /// In the last part: who answered.
     pub gateways: Option<Vec<GatewaySessions>>,
     /// In the last part: runs of gateways that did not answer.
     pub missing: Option<Vec<String>>,
     /// Whether another part follows.
     pub more: bool,
-}
-
-/// One live session.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct SessionState {
-    /// Run of its gateway.
-    pub gateway: String,
-    /// Its number there.
-    pub number: u32,
-    /// Its name.
-    pub session: Option<String>,
-    /// Its account.
-    pub account: Option<String>,
-    /// Whether it is an operator's.
-    pub operator: bool,
-    /// Form of its market data.
-    pub form: String,
-    /// Symbols held over all channels.
-    pub subscriptions: usize,
-    /// Slots in use.
-    pub slots: usize,
-    /// Whether its socket is full.
-    pub blocked: bool,
-    /// Symbols that it is owed.
-    pub backlog: usize,
-    /// Data frames so far.
-    pub frames: u32,
-    /// When it connected.
-    pub connected_us: i64,
 }
 
 /// One gateway in `sessions`.

@@ -18,8 +18,7 @@ mod token;
 mod verify;
 
 pub use alert::{
-    Alert, AlertCondition, AlertReply, AlertState, Alerts, GatewaySessions, NewAlert, NoticeSent,
-    SessionState, Sessions,
+    Alert, AlertCondition, AlertReply, AlertState, Alerts, GatewaySessions, NewAlert, NoticeSent, Sessions,
 };
 pub use clock::now_us;
 pub use follow::{follow, is_data};
@@ -33,6 +32,7 @@ pub use token::Token;
 pub use wire::control::Channel;
 pub use wire::frame::Form;
 pub use wire::frame::view::{Account, QuoteView, Received, Resumed, TradeView, Update, View};
+pub use wire::presence::SessionState;
 
 use going_on::GoingOn;
 use socket::{Inbound, Socket};
@@ -253,18 +253,20 @@ impl Client {
         symbols: &[&str],
         interval_ms: u32,
     ) -> Result<u64, Error> {
-        let id = self.id();
-        let (shows, resume) = (Shows::default(), self.resume());
-        self.request(&Request::Subscribe {
-            id,
-            channel,
-            symbols,
-            interval_ms,
-            adaptive: false,
-            shows,
-            resume,
-        })
-        .await?;
+        self.subscribe_as(channel, symbols, interval_ms, false, Shows::default()).await
+    }
+
+    async fn subscribe_as(
+        &mut self,
+        channel: Channel,
+        symbols: &[&str],
+        interval_ms: u32,
+        adaptive: bool,
+        shows: Shows,
+    ) -> Result<u64, Error> {
+        let (id, resume) = (self.id(), self.resume());
+        self.request(&Request::Subscribe { id, channel, symbols, interval_ms, adaptive, shows, resume })
+            .await?;
         Ok(id)
     }
 
@@ -304,19 +306,7 @@ impl Client {
         symbols: &[&str],
         interval_ms: u32,
     ) -> Result<u64, Error> {
-        let id = self.id();
-        let (shows, resume) = (Shows::default(), self.resume());
-        self.request(&Request::Subscribe {
-            id,
-            channel,
-            symbols,
-            interval_ms,
-            adaptive: true,
-            shows,
-            resume,
-        })
-        .await?;
-        Ok(id)
+        self.subscribe_as(channel, symbols, interval_ms, true, Shows::default()).await
     }
 
     /// As [`Client::subscribe`], of what the view shows: fields and filter, depth of books, period of bars. The gateway
@@ -331,18 +321,7 @@ impl Client {
         interval_ms: u32,
         view: &wire::control::View,
     ) -> Result<u64, Error> {
-        let (id, shows, resume) = (self.id(), Shows::from(view), self.resume());
-        self.request(&Request::Subscribe {
-            id,
-            channel,
-            symbols,
-            interval_ms,
-            adaptive: false,
-            shows,
-            resume,
-        })
-        .await?;
-        Ok(id)
+        self.subscribe_as(channel, symbols, interval_ms, false, Shows::from(view)).await
     }
 
     /// Asks for this session's statistics so often, 1,000 to 60,000 ms, 0 = no more; the answer is a

@@ -1,6 +1,6 @@
 //! One request about alerts: the way of an order request to the partition's writer and back, with the same limits.
 
-use super::submit::{About, Sent, admit, land, refuse, stored};
+use super::submit::{About, Sent, admit, land, parts, refuse, stored};
 use crate::bus::BusError;
 use crate::control::Known;
 use crate::metrics::OrderOutcome;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::rc::Rc;
 use wire::alert::{AlertAct, AlertReply, AlertRequest};
 use wire::control::alerts::{AlertReplied, AlertText, Alerts};
-use wire::control::reply::{PART_SYMBOLS_MAX, text};
+use wire::control::reply::text;
 use wire::error::ErrorCode;
 
 /// Sends a request to its writer; the answer goes to the session when it comes. Settle afterwards.
@@ -83,13 +83,8 @@ fn answered(shell: &Rc<Shell>, sent: &Sent, answer: &AlertReply, now_us: i64) {
         }
         AlertReply::List { block, report_seq, alerts } => {
             stored(shell, sent.partition, *block);
-            let mut parts: Vec<_> = alerts.chunks(PART_SYMBOLS_MAX).collect();
-            if parts.is_empty() {
-                parts.push(&[]);
-            }
-            let last = parts.len() - 1;
-            for (at, part) in parts.into_iter().enumerate() {
-                let (block, report_seq, more) = (*block, *report_seq, at < last);
+            for (part, more) in parts(alerts) {
+                let (block, report_seq) = (*block, *report_seq);
                 let alerts = part.iter().map(AlertText::new).collect();
                 let reply = Alerts { id: sent.id, block, report_seq, alerts, more };
                 shell.tell(sent.key, &text("alerts", &reply), now_us);

@@ -158,6 +158,15 @@ fn tell(shell: &Rc<Shell>, sent: &Sent, answer: Result<Bytes, BusError>) {
     }
 }
 
+/// The parts of a long answer, and whether another follows; an empty one has one.
+pub(super) fn parts<T>(all: &[T]) -> impl Iterator<Item = (&[T], bool)> {
+    let last = all.len().div_ceil(PART_SYMBOLS_MAX).max(1) - 1;
+    (0..=last).map(move |at| {
+        let begin = at * PART_SYMBOLS_MAX;
+        (&all[begin..all.len().min(begin + PART_SYMBOLS_MAX)], at < last)
+    })
+}
+
 /// A statement of the gateway, not a status: a report, a resend or `order.resolve` decides.
 fn unknown(shell: &Rc<Shell>, sent: &Sent, now_us: i64) {
     match &sent.about {
@@ -182,13 +191,8 @@ fn answered(shell: &Rc<Shell>, sent: &Sent, answer: &OrderReply, now_us: i64) {
         }
         OrderReply::Open { block, report_seq, orders } => {
             stored(shell, sent.partition, *block);
-            let mut parts: Vec<_> = orders.chunks(PART_SYMBOLS_MAX).collect();
-            if parts.is_empty() {
-                parts.push(&[]);
-            }
-            let last = parts.len() - 1;
-            for (at, part) in parts.into_iter().enumerate() {
-                let (block, report_seq, more) = (*block, *report_seq, at < last);
+            for (part, more) in parts(orders) {
+                let (block, report_seq) = (*block, *report_seq);
                 let orders = part.iter().map(OrderState::new).collect();
                 let reply = Orders { id: sent.id, block, report_seq, orders, more };
                 shell.tell(sent.key, &text("orders", &reply), now_us);
@@ -206,5 +210,23 @@ pub(super) fn stored(shell: &Rc<Shell>, partition: u16, block: u64) {
         if position.missing().is_some() {
             shell.nudge(partition);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_answer_comes_in_parts_and_an_empty_one_in_one() {
+        let told = |len: usize| {
+            let all: Vec<usize> = (0..len).collect();
+            let parts: Vec<_> = parts(&all).map(|(part, more)| (part.to_vec(), more)).collect();
+            assert_eq!(parts.iter().flat_map(|(part, _)| part).copied().collect::<Vec<_>>(), all);
+            parts.into_iter().map(|(part, more)| (part.len(), more)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(0), [(0, false)]);
+        assert_eq!(told(64), [(64, false)]);
+        assert_eq!(told(129), [(64, true), (64, true), (1, false)]);
     }
 }
